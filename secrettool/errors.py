@@ -1,0 +1,147 @@
+"""The one hierarchy of errors, with the exit codes of the command line.
+
+    SecrettoolError                     1
+    ├── InputError                      2    a file that cannot be read, or plain text that cannot be parsed
+    ├── OutputError                     3    a file that cannot be written
+    ├── FormatError                     1    text that its store cannot parse (2 when it is plain text to encrypt)
+    ├── EmitError                       4    a tree that the output store cannot express
+    ├── MetadataError                   1    a `sops` section that cannot be used
+    │   └── MetadataNotFound            1    no `sops` section at all
+    ├── ConfigError                     1    `.sops.yaml`, recipients, creation rules
+    ├── UsageError                      1    arguments that make no sense; subclasses carry sops' own numbers
+    ├── TreeEncryptError                23   a tree that cannot be encrypted
+    ├── TreeDecryptError                25   a value that does not open
+    ├── MacError                        51   the file was changed after it was encrypted
+    ├── DataKeyError                    128  no master key gave up the data key
+    └── AlreadyEncryptedError           203  the reserved key is there
+
+Texts name the file, the place in it and the cause; they never hold a leaf value, a key, or a digest of one.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the file commands: the numbers of sops (cmd/sops/codes)."""
+
+    OK = 0
+    GENERIC = 1
+    INPUT_UNREADABLE = 2
+    OUTPUT_UNWRITABLE = 3
+    DUMPING_TREE = 4
+    KMS_CONTEXT = 6
+    INVALID_SET_FORMAT = 7
+    CONFLICTING_PARAMETERS = 8
+    ENCRYPTING_TREE = 23
+    DECRYPTING_TREE = 25
+    CHANGE_KEYS_OF_MISSING_FILE = 49
+    MAC_MISMATCH = 51
+    INVALID_TREE_PATH = 91
+    NEED_A_DOCUMENT = 92
+    NO_FILE_SPECIFIED = 100
+    DUPLICATE_DECRYPTION_KEY_TYPE = 112
+    DATA_KEY_UNAVAILABLE = 128
+    NOT_MODIFIED = 200
+    NO_EDITOR = 201
+    ALREADY_ENCRYPTED = 203
+
+
+class SecrettoolError(Exception):
+    """A failure that a user can act on.
+
+    Args:
+        message: The cause, lower case, without a full stop, without any value of the file.
+        hint: What to try next, one sentence; None when there is nothing to say.
+        where: The place inside the file: a key path, or `line 3, column 5`.
+        code: Exit code when it is not the one of the class.
+
+    `file` is filled in by whoever knows the name of the file, which the format layer does not.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.GENERIC
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, code: ExitCode | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+        self.file: str | None = None
+        self.code: ExitCode = code if code is not None else self.exit_code
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.file, self.where, self.message) if part)
+
+
+class InputError(SecrettoolError):
+    """A file cannot be read."""
+
+    exit_code = ExitCode.INPUT_UNREADABLE
+
+
+class OutputError(SecrettoolError):
+    """A file cannot be written."""
+
+    exit_code = ExitCode.OUTPUT_UNWRITABLE
+
+
+class FormatError(SecrettoolError):
+    """Text that its store cannot parse; `where` names line and column."""
+
+
+class EmitError(SecrettoolError):
+    """A tree that the output store cannot express."""
+
+    exit_code = ExitCode.DUMPING_TREE
+
+
+class MetadataError(SecrettoolError):
+    """The `sops` section is damaged or incomplete."""
+
+
+class MetadataNotFound(MetadataError):
+    """There is no `sops` section: the file is not encrypted."""
+
+
+class ConfigError(SecrettoolError):
+    """`.sops.yaml`, its rules or the keys given cannot be used."""
+
+
+class UsageError(SecrettoolError):
+    """Arguments that do not fit together; `code` says which of sops' numbers applies."""
+
+
+class TreePathError(SecrettoolError):
+    """A path into the tree is malformed or leads nowhere."""
+
+
+class TreeEncryptError(SecrettoolError):
+    """The tree holds something that cannot be encrypted."""
+
+    exit_code = ExitCode.ENCRYPTING_TREE
+
+
+class TreeDecryptError(SecrettoolError):
+    """A value of the tree does not open."""
+
+    exit_code = ExitCode.DECRYPTING_TREE
+
+
+class MacError(SecrettoolError):
+    """The MAC is missing or does not fit the values: the file was changed after encryption."""
+
+    exit_code = ExitCode.MAC_MISMATCH
+
+
+class DataKeyError(SecrettoolError):
+    """No master key, or not enough of them, gave up the data key."""
+
+    exit_code = ExitCode.DATA_KEY_UNAVAILABLE
+
+
+class AlreadyEncryptedError(SecrettoolError):
+    """Plain text that already has the reserved top-level key."""
+
+    exit_code = ExitCode.ALREADY_ENCRYPTED

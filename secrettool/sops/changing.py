@@ -1,0 +1,134 @@
+"""Changing values: set, unset, and a whole new plain text in the place of the old one.
+
+Every change goes through the plain text: it is changed there as little as possible and encrypted again; a value that stayed keeps its envelope.
+
+Source: sops 3.13 cmd/sops/{edit,set,unset}.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from secrettool.errors import EmitError, FormatError
+from secrettool.sops.document import Runtime, SealedFile, check_reserved, parse_plain, plain_document, rewrap
+from secrettool.sops.editing import Steps, alike, with_value, without_value
+from secrettool.sops.metadata import FORMAT_VERSION, Metadata
+from secrettool.sops.opening import OpenedFile
+from secrettool.sops.reuse import Reuse
+from secrettool.sops.sealing import TreeSealer
+from secrettool.sops.store import Document, Store
+from secrettool.sops.tree import Branch, Leaf, Node, Tree, walk
+
+
+def _adopt_types(document: Document, typed: Tree) -> bool:
+    """Give the leaves of a parsed text the types of another tree of the same shape (a float that is written `7` is a float).
+
+    Returns:
+        False, with nothing changed, when the trees differ in more than types.
+    """
+    if len(document.tree) != len(typed) or not all(map(alike, document.tree, typed)):
+        return False
+    for mine, theirs in zip(walk(document.tree), walk(typed), strict=True):
+        if isinstance(mine.node, Leaf) and isinstance(theirs.node, Leaf) and type(mine.node.value) is not type(theirs.node.value):
+            mine.node.value = theirs.node.value
+            mine.node.plain = None
+    return True
+
+
+def _reseal_text(file: SealedFile, opened: OpenedFile, reuse: Reuse, document: Document, metadata: Metadata, runtime: Runtime) -> bytes:
+    check_reserved(document.tree, file.store)
+    metadata = replace(metadata, lastmodified=runtime.now(), version=newer(metadata.version, FORMAT_VERSION))
+    return file.store.seal(document, TreeSealer(document, metadata, opened.cipher, runtime.entropy, reuse))
+
+
+def newer(one: str, other: str) -> str:
+    """The newer of two versions `X.Y.Z`; the version of a file is only ever raised."""
+
+    def numbers(version: str) -> list[int]:
+        return [int(part) if part.isdecimal() else 0 for part in version.removeprefix("v").split("-")[0].split(".")]
+
+    return one if numbers(one) >= numbers(other) else other
+
+
+def replace_text(file: SealedFile, opened: OpenedFile, data: bytes, runtime: Runtime, *, metadata: Metadata | None = None) -> bytes:
+    """Encrypt an edited plain text in the place of the old one; unchanged values keep their envelopes.
+
+    Args:
+        file: The encrypted file.
+        opened: The same file, opened.
+        data: The new plain text.
+        runtime: Backends, randomness, clock.
+        metadata: Metadata to write instead of the file's own; keys in it that hold nothing yet are wrapped.
+
+    Returns:
+        The new encrypted file; the old bytes when neither text nor metadata changed.
+
+    Raises:
+        FormatError: The text is broken; 2.
+        AlreadyEncryptedError: It holds the reserved key.
+    """
+    document = parse_plain(file.store, data)
+    wanted = metadata if metadata is not None else file.metadata
+    if not same_metadata(wanted, file.metadata):
+        wanted = replace(wanted, groups=rewrap(file.metadata, wanted.groups, wanted.shamir_threshold, opened.data_key, runtime))
+    elif file.store.open(file.document, opened) == data:
+        return file.data
+    return _reseal_text(file, opened, Reuse(opened, plain_document(file.store, opened)), document, wanted, runtime)
+
+
+def same_metadata(one: Metadata, other: Metadata) -> bool:
+    """Whether two sections agree in keys, selection and MAC rule; time, MAC and version aside."""
+    return replace(one, lastmodified="", mac="", version="") == replace(other, lastmodified="", mac="", version="")
+
+
+def _change_first(file: SealedFile, opened: OpenedFile, change: Callable[[Branch], Branch], runtime: Runtime) -> bytes:
+    """Change the first document's tree and write it back into the text."""
+    plain = plain_document(file.store, opened)
+    reuse = Reuse(opened, plain)
+    if not _adopt_types(plain, opened.tree):
+        # The text cannot be aligned with the values: go on from what the text says.
+        reuse = Reuse(opened, None)
+    tree = [change(plain.tree[0]), *plain.tree[1:]]
+    check_reserved(tree, file.store)
+    document = _amended(file.store, plain, tree)
+    return _reseal_text(file, opened, reuse, document, file.metadata, runtime)
+
+
+def _amended(store: Store, plain: Document, tree: Tree) -> Document:
+    """The document with the smallest change of the text that gives the tree; printed anew where there is none."""
+    try:
+        document = store.parse(store.amend(plain, tree))
+        if _adopt_types(document, tree):
+            return document
+    except (EmitError, FormatError):
+        pass
+    document = store.parse(store.emit(tree))
+    _adopt_types(document, tree)
+    return document
+
+
+def set_value(file: SealedFile, opened: OpenedFile, steps: Steps, value: Node, runtime: Runtime) -> bytes:
+    """Set a value in the first document.
+
+    Returns:
+        The new encrypted file; the old bytes when the typed value was there already.
+
+    Raises:
+        TreePathError: The path cannot be followed.
+        AlreadyEncryptedError: The path names the reserved key.
+    """
+    _, changed = with_value(opened.tree[0], steps, value)
+    if not changed:
+        return file.data
+    return _change_first(file, opened, lambda branch: with_value(branch, steps, value)[0], runtime)
+
+
+def unset_value(file: SealedFile, opened: OpenedFile, steps: Steps, runtime: Runtime) -> bytes:
+    """Remove an entry from the first document.
+
+    Raises:
+        TreePathError: It is not there.
+    """
+    without_value(opened.tree[0], steps)
+    return _change_first(file, opened, lambda branch: without_value(branch, steps), runtime)

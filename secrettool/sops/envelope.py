@@ -1,0 +1,125 @@
+"""Envelopes: `ENC[AES256_GCM,data:...,iv:...,tag:...,type:...]`, the sealed form of one leaf.
+
+Source: sops 3.13 aes/cipher.go; NIST SP 800-38D.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from typing import NamedTuple, NewType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from secrettool.sops.values import Kind
+
+DataKey = NewType("DataKey", bytes)
+"""32 bytes, one per file."""
+
+DATA_KEY_SIZE = 32  # bytes
+NONCE_SIZE = 32  # bytes; the format's own, GCM's usual is 12
+TAG_SIZE = 16  # bytes
+
+_ENVELOPE = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]")
+
+
+class EnvelopeError(ValueError):
+    """An envelope that cannot be opened; its text never quotes the envelope."""
+
+
+class Opened(NamedTuple):
+    """An opened envelope: the type word, the plaintext and the nonce it was sealed under."""
+
+    kind: Kind
+    text: str
+    nonce: bytes
+
+
+def additional_data(path: tuple[str, ...]) -> bytes:
+    """What binds an envelope to its place: the keys of the path, each followed by `:`; a lone `:` for the empty path."""
+    return (":".join(path) + ":").encode("utf-8", "surrogateescape")
+
+
+def looks_sealed(text: str) -> bool:
+    """Whether the text starts with an envelope."""
+    return text.startswith("ENC[") and _ENVELOPE.match(text) is not None
+
+
+def _decode(part: str, name: str) -> bytes:
+    try:
+        return a2b_base64(part, strict_mode=True)
+    except (Base64Error, ValueError):
+        raise EnvelopeError(f"{name} is not base64") from None
+
+
+class Cipher:
+    """Seals and opens the leaves of one file under its data key.
+
+    Args:
+        key: The data key, 32 bytes.
+
+    Raises:
+        ValueError: The key does not have 32 bytes.
+    """
+
+    __slots__ = ("_gcm",)
+
+    def __init__(self, key: DataKey) -> None:
+        if len(key) != DATA_KEY_SIZE:
+            raise ValueError("a data key has 32 bytes")
+        self._gcm = AESGCM(key)
+
+    def seal(self, text: str, kind: Kind, *, aad: bytes, nonce: bytes) -> str:
+        """Encrypt one plaintext.
+
+        Args:
+            text: The plaintext, at least one character; the format leaves empty leaves open.
+            kind: Type word for the envelope.
+            aad: Additional data: the path's keys joined by `:`, with a final `:`.
+            nonce: Fresh bytes for every value, 32 of them.
+        """
+        sealed = self._gcm.encrypt(nonce, text.encode("utf-8", "surrogateescape"), aad)
+        data = b2a_base64(sealed[:-TAG_SIZE], newline=False).decode("ascii")
+        iv = b2a_base64(nonce, newline=False).decode("ascii")
+        tag = b2a_base64(sealed[-TAG_SIZE:], newline=False).decode("ascii")
+        return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{kind}]"
+
+    def seal_bytes(self, plain: bytes, *, aad: bytes, nonce: bytes) -> bytes:
+        """Encrypt something that is not a leaf; returns ciphertext and tag (16 bytes)."""
+        return self._gcm.encrypt(nonce, plain, aad)
+
+    def open_bytes(self, sealed: bytes, *, aad: bytes, nonce: bytes) -> bytes:
+        """Open what `seal_bytes` gave.
+
+        Raises:
+            EnvelopeError: Not sealed under this key with this additional data.
+        """
+        try:
+            return self._gcm.decrypt(nonce, sealed, aad)
+        except (InvalidTag, ValueError):
+            raise EnvelopeError("the tag does not verify") from None
+
+    def open(self, envelope: str, *, aad: bytes) -> Opened:
+        """Decrypt one envelope.
+
+        Args:
+            envelope: The text of the leaf; what follows its last `]` is ignored, as the reference does.
+            aad: Additional data of the place where the envelope stands.
+
+        Raises:
+            EnvelopeError: Not an envelope, not base64, or not sealed under this key for this place.
+        """
+        match = _ENVELOPE.match(envelope)
+        if match is None:
+            raise EnvelopeError("the text is not an envelope")
+        data, iv, tag, kind = match.groups()
+        nonce = _decode(iv, "iv")
+        try:
+            plain = self._gcm.decrypt(nonce, _decode(data, "data") + _decode(tag, "tag"), aad)
+        except InvalidTag:
+            raise EnvelopeError("the tag does not verify: changed, moved from another key, or not of this file") from None
+        except ValueError:
+            raise EnvelopeError("iv has a length that cannot be used") from None
+        return Opened(kind, plain.decode("utf-8", "surrogateescape"), nonce)

@@ -1,0 +1,154 @@
+"""Selection: which leaves of a tree are encrypted.
+
+Source: sops 3.13 sops.go (shouldBeEncrypted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from secrettool.errors import ExitCode, UsageError
+from secrettool.sops.tree import Comment, TreePath, Visit
+
+SelectorKind = Literal[
+    "unencrypted_suffix",
+    "encrypted_suffix",
+    "unencrypted_regex",
+    "encrypted_regex",
+    "unencrypted_comment_regex",
+    "encrypted_comment_regex",
+]
+SELECTOR_KINDS: tuple[SelectorKind, ...] = (
+    "unencrypted_suffix",
+    "encrypted_suffix",
+    "unencrypted_regex",
+    "encrypted_regex",
+    "unencrypted_comment_regex",
+    "encrypted_comment_regex",
+)
+DEFAULT_SUFFIX = "_unencrypted"
+
+
+class Expression(Protocol):
+    """A compiled expression."""
+
+    def search(self, text: str) -> object | None:
+        """A match anywhere in the text, or None."""
+
+
+class ExpressionError(ValueError):
+    """An expression that RE2 does not take."""
+
+
+def compile_expression(expression: str) -> Expression:
+    r"""Compile a regular expression under Go's rules (RE2, unanchored, without `\C`).
+
+    Raises:
+        ExpressionError: RE2 refuses it: look-around, back-references, or broken syntax.
+    """
+    import re2  # type: ignore[import-untyped]
+
+    if r"\C" in expression.replace("\\\\", ""):
+        raise ExpressionError(r"\C is not supported")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled: Expression = re2.compile(expression, options)
+        return compiled
+    except re2.error as error:
+        reason = error.args[0]
+        raise ExpressionError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from None
+
+
+def _matcher(expression: str) -> Callable[[str], bool]:
+    """A search that matches nothing when the expression does not compile, as the reference does."""
+    try:
+        search = compile_expression(expression).search
+    except ExpressionError:
+        return lambda text: False
+
+    @lru_cache(maxsize=65536)
+    def matches(text: str) -> bool:
+        return search(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")) is not None
+
+    return matches
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The one selector of a file.
+
+    Attributes:
+        kind: Which of the six it is.
+        text: Suffix or expression, not empty.
+    """
+
+    kind: SelectorKind = "unencrypted_suffix"
+    text: str = DEFAULT_SUFFIX
+
+    def check(self) -> None:
+        """Refuse an expression that would match nothing because it does not compile (sops encrypts nothing then, without a word).
+
+        Raises:
+            UsageError: With exit code 8.
+        """
+        if self.kind.endswith("regex"):
+            try:
+                compile_expression(self.text)
+            except ExpressionError as error:
+                raise UsageError(
+                    f"{self.kind} does not compile: {error}",
+                    hint="expressions follow RE2, as in Go: no look-around, no back-references",
+                    code=ExitCode.CONFLICTING_PARAMETERS,
+                ) from None
+
+
+class Selection:
+    """A selector at work on one tree; remembers its decisions about keys."""
+
+    __slots__ = ("_comment", "_comment_matches", "_default", "_key_matches", "selector")
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+        kind, text = selector.kind, selector.text
+        self._default = kind.startswith("unencrypted")
+        self._comment = "comment" in kind
+        self._comment_matches: Callable[[str], bool] | None = None
+        self._key_matches: Callable[[str], bool] | None = None
+        if self._comment:
+            self._comment_matches = _matcher(text)
+        elif kind.endswith("suffix"):
+            self._key_matches = lambda key: key.endswith(text)
+        else:
+            self._key_matches = _matcher(text)
+
+    def by_path(self, path: TreePath) -> bool:
+        """Whether a leaf under this path is encrypted; True for a selector that looks at comments."""
+        if self._key_matches is None:
+            return True
+        for key in path:
+            if self._key_matches(key):
+                return not self._default
+        return self._default
+
+    def by_visit(self, visit: Visit) -> bool:
+        """Whether this leaf or comment is encrypted."""
+        if self._comment_matches is None:
+            return self.by_path(visit.path)
+        levels = visit.comments
+        if self._default:
+            return not any(self._comment_matches(text) for level in levels for text in level)
+        last = len(levels) - 1
+        for number, level in enumerate(levels):
+            # A comment does not select itself: it is the newest one of the innermost level.
+            texts = level[:-1] if number == last and isinstance(visit.node, Comment) else level
+            if any(self._comment_matches(text) for text in texts):
+                return True
+        return False
+
+    def refuses(self, envelope: str) -> bool:
+        """Whether a freshly encrypted comment would stop its own decryption (`unencrypted_comment_regex` alone)."""
+        return self._comment_matches is not None and self._default and self._comment_matches(envelope)
