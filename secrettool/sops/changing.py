@@ -10,9 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from secrettool.errors import EmitError, FormatError
-from secrettool.sops.document import Runtime, SealedFile, check_reserved, parse_plain, plain_document, rewrap
+from secrettool.errors import EmitError, ExitCode, FormatError, SecrettoolError
+from secrettool.sops.document import (
+    EncryptionPlan,
+    Runtime,
+    SealedFile,
+    check_reserved,
+    check_selector,
+    load,
+    new_metadata,
+    parse_plain,
+    plain_document,
+    rewrap,
+)
 from secrettool.sops.editing import Steps, alike, with_value, without_value
+from secrettool.sops.envelope import DATA_KEY_SIZE, Cipher, DataKey
+from secrettool.sops.keygroups import wrap_data_key
 from secrettool.sops.metadata import FORMAT_VERSION, Metadata
 from secrettool.sops.opening import OpenedFile
 from secrettool.sops.reuse import Reuse
@@ -49,6 +62,31 @@ def newer(one: str, other: str) -> str:
         return [int(part) if part.isdecimal() else 0 for part in version.removeprefix("v").split("-")[0].split(".")]
 
     return one if numbers(one) >= numbers(other) else other
+
+
+def draft(store: Store, data: bytes, plan: EncryptionPlan, runtime: Runtime) -> tuple[SealedFile, OpenedFile]:
+    """A new encrypted file that was not written yet, opened: what `replace_text` takes. The data key is sealed before anybody starts to type.
+
+    Args:
+        store: Its format.
+        data: The plain text that it starts with.
+        plan: Keys and selection.
+        runtime: Backends, randomness, clock.
+
+    Raises:
+        UsageError: The selector's expression does not compile; 8.
+        SecrettoolError: 128, unlike `encrypt`, when a master key cannot seal the data key, or there is none.
+    """
+    check_selector(store, plan)
+    data_key = DataKey(runtime.entropy(DATA_KEY_SIZE))
+    try:
+        groups = wrap_data_key(plan.groups, plan.shamir_threshold, data_key, runtime.keyring, runtime.entropy)
+    except SecrettoolError as error:
+        error.code = ExitCode.DATA_KEY_UNAVAILABLE
+        raise
+    document, metadata = parse_plain(store, data), new_metadata(store, plan, groups, runtime)
+    file = load(store, store.seal(document, TreeSealer(document, metadata, Cipher(data_key), runtime.entropy)))
+    return file, OpenedFile(file.document, file.metadata, data_key)
 
 
 def replace_text(file: SealedFile, opened: OpenedFile, data: bytes, runtime: Runtime, *, metadata: Metadata | None = None) -> bytes:

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from secrettool.errors import AlreadyEncryptedError, EmitError, ExitCode, FormatError, SecrettoolError
 from secrettool.sops.envelope import DATA_KEY_SIZE, Cipher, DataKey
-from secrettool.sops.keygroups import DEFAULT_DECRYPTION_ORDER, KeyGroup, KeyGroups, Keyring, rewrap_data_key, unwrap_data_key, wrap_data_key
+from secrettool.sops.keygroups import (
+    DEFAULT_DECRYPTION_ORDER,
+    KeyGroup,
+    KeyGroups,
+    Keyring,
+    rewrap_data_key,
+    stated_threshold,
+    unwrap_data_key,
+    wrap_data_key,
+)
 from secrettool.sops.metadata import Metadata, read_metadata
 from secrettool.sops.opening import OpenedFile
 from secrettool.sops.reuse import Reuse
@@ -171,6 +180,23 @@ def check_reserved(tree: Tree, target: Store) -> None:
             )
 
 
+def check_selector(store: Store, plan: EncryptionPlan) -> None:
+    """Refuse an expression that does not compile; a binary file has no use for one.
+
+    Raises:
+        UsageError: With exit code 8.
+    """
+    if store.name != "binary":
+        plan.selector.check()
+
+
+def new_metadata(store: Store, plan: EncryptionPlan, groups: tuple[KeyGroup, ...], runtime: Runtime) -> Metadata:
+    """The section of a new file, without its MAC. Binary files have one value: selection does not apply to them."""
+    binary = store.name == "binary"
+    threshold = stated_threshold(plan.shamir_threshold, len(groups))
+    return Metadata(groups, runtime.now(), "", None if binary else plan.selector, threshold, plan.mac_only_encrypted and not binary)
+
+
 def encrypt(
     store: Store,
     data: bytes,
@@ -204,12 +230,8 @@ def encrypt(
     """
     document = parse_plain(store, data)
     target = target if target is not None else store
-    binary = store.name == "binary"
-    if not binary:
-        plan.selector.check()
     check_reserved(document.tree, target)
-    selector = None if binary else plan.selector
-    only_encrypted = plan.mac_only_encrypted and not binary
+    check_selector(store, plan)
     if old is None:
         data_key = DataKey(runtime.entropy(DATA_KEY_SIZE))
         opened, reuse = None, None
@@ -219,13 +241,13 @@ def encrypt(
         data_key = opened.data_key
         groups = rewrap(old.metadata, plan.groups, plan.shamir_threshold, data_key, runtime)
         reuse = Reuse(opened, plain_document(old.store, opened)) if old.store.name == target.name else None
-    metadata = Metadata(groups, runtime.now(), "", selector, plan.shamir_threshold, only_encrypted)
+    metadata = new_metadata(store, plan, groups, runtime)
     if old is not None and opened is not None and _unchanged(old, opened, metadata, data, target, store):
         return Encrypted(old.data, 0, 0, changed=False)
     sealer = TreeSealer(document, metadata, Cipher(data_key), runtime.entropy, reuse)
     warnings = list(document.warnings)
     if sealer.visited and not sealer.matched:
-        said = "no value was encrypted" + (f": nothing matches {selector.kind} {selector.text!r}" if selector else "")
+        said = f"no value was encrypted: nothing matches {plan.selector.kind} {plan.selector.text!r}"
         if strict:
             raise SecrettoolError(said, hint="look at the rule with `config explain`, or leave out --strict to write the file in clear")
         warnings.append(said)

@@ -19,6 +19,10 @@ Steps: TypeAlias = tuple[Step, ...]
 """Mapping keys and list positions; in lists comments count as elements."""
 
 
+class EntryNotFound(TreePathError):
+    """There is no entry with the last key or position that was looked for; the reference's `SopsKeyNotFound`."""
+
+
 def parse_steps(text: str, code: ExitCode = ExitCode.INVALID_TREE_PATH) -> Steps:
     """Read a path such as `["data"]["key"][0]`; keys in double or single quotes, without escapes.
 
@@ -196,7 +200,8 @@ def without_value(branch: Branch, steps: Steps) -> Branch:
     """A copy with an entry removed.
 
     Raises:
-        TreePathError: It is not there.
+        EntryNotFound: It is not there.
+        TreePathError: The path leads through a value that has no entries.
     """
     if not steps:
         raise TreePathError("the path leads to the whole document", code=ExitCode.INVALID_SET_FORMAT)
@@ -212,12 +217,12 @@ def _unset(place: Node | Comment, steps: Steps) -> Node:
             if isinstance(item, Item) and item.key == step:
                 replacement = [Item(item.key, _unset(item.value, rest))] if rest else []
                 return Branch([*place.items[:number], *replacement, *place.items[number + 1 :]])
-        raise TreePathError(f"Key not found: {step}", where=steps_text(steps))
+        raise EntryNotFound(f"Key not found: {step}", where=steps_text(steps))
     if isinstance(place, Sequence) and isinstance(step, int):
         if step < 0:
             raise _negative(step)
         if step >= len(place.items):
-            raise TreePathError(f"Index {step} out of bounds", where=steps_text(steps))
+            raise EntryNotFound(f"Index {step} out of bounds", where=steps_text(steps))
         kept: list[Node | Comment] = [_unset(place.items[step], rest)] if rest else []
         return Sequence([*place.items[:step], *kept, *place.items[step + 1 :]])
     raise TreePathError(f"Unsupported type for item '{step}'", where=steps_text(steps))

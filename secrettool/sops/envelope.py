@@ -6,7 +6,6 @@ Source: sops 3.13 aes/cipher.go; NIST SP 800-38D.
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from typing import NamedTuple, NewType
 
@@ -22,6 +21,7 @@ DATA_KEY_SIZE = 32  # bytes
 NONCE_SIZE = 32  # bytes; the format's own, GCM's usual is 12
 TAG_SIZE = 16  # bytes
 
+_HEAD = "ENC[AES256_GCM,data:"
 _ENVELOPE = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]")
 
 
@@ -45,13 +45,6 @@ def additional_data(path: tuple[str, ...]) -> bytes:
 def looks_sealed(text: str) -> bool:
     """Whether the text starts with an envelope."""
     return text.startswith("ENC[") and _ENVELOPE.match(text) is not None
-
-
-def _decode(part: str, name: str) -> bytes:
-    try:
-        return a2b_base64(part, strict_mode=True)
-    except (Base64Error, ValueError):
-        raise EnvelopeError(f"{name} is not base64") from None
 
 
 class Cipher:
@@ -81,10 +74,10 @@ class Cipher:
             nonce: Fresh bytes for every value, 32 of them.
         """
         sealed = self._gcm.encrypt(nonce, text.encode("utf-8", "surrogateescape"), aad)
-        data = b2a_base64(sealed[:-TAG_SIZE], newline=False).decode("ascii")
-        iv = b2a_base64(nonce, newline=False).decode("ascii")
-        tag = b2a_base64(sealed[-TAG_SIZE:], newline=False).decode("ascii")
-        return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{kind}]"
+        data = b2a_base64(sealed[:-TAG_SIZE], newline=False)
+        iv = b2a_base64(nonce, newline=False)
+        tag = b2a_base64(sealed[-TAG_SIZE:], newline=False)
+        return (b"ENC[AES256_GCM,data:%b,iv:%b,tag:%b,type:" % (data, iv, tag)).decode("ascii") + kind + "]"
 
     def seal_bytes(self, plain: bytes, *, aad: bytes, nonce: bytes) -> bytes:
         """Encrypt something that is not a leaf; returns ciphertext and tag (16 bytes)."""
@@ -111,15 +104,30 @@ class Cipher:
         Raises:
             EnvelopeError: Not an envelope, not base64, or not sealed under this key for this place.
         """
-        match = _ENVELOPE.match(envelope)
-        if match is None:
-            raise EnvelopeError("the text is not an envelope")
-        data, iv, tag, kind = match.groups()
-        nonce = _decode(iv, "iv")
+        data, iv, tag, kind = _split(envelope)
         try:
-            plain = self._gcm.decrypt(nonce, _decode(data, "data") + _decode(tag, "tag"), aad)
+            nonce = a2b_base64(iv, strict_mode=True)
+            sealed = a2b_base64(data, strict_mode=True) + a2b_base64(tag, strict_mode=True)
+        except ValueError:
+            raise EnvelopeError("a part of the envelope is not base64") from None
+        try:
+            plain = self._gcm.decrypt(nonce, sealed, aad)
         except InvalidTag:
             raise EnvelopeError("the tag does not verify: changed, moved from another key, or not of this file") from None
         except ValueError:
             raise EnvelopeError("iv has a length that cannot be used") from None
         return Opened(kind, plain.decode("utf-8", "surrogateescape"), nonce)
+
+
+def _split(envelope: str) -> tuple[str, str, str, str]:
+    """Data, iv, tag and type word of an envelope."""
+    if envelope.startswith(_HEAD):
+        parts = envelope[len(_HEAD) :].split(",")
+        if len(parts) == 4:  # the usual case, twice as fast as the expression and the same where it applies
+            data, iv, tag, kind = parts
+            if data and iv.startswith("iv:") and tag.startswith("tag:") and kind.startswith("type:") and kind.find("]") == len(kind) - 1:
+                return data, iv[3:], tag[4:], kind[5:-1]
+    match = _ENVELOPE.match(envelope)
+    if match is None:
+        raise EnvelopeError("the text is not an envelope")
+    return match[1], match[2], match[3], match[4]

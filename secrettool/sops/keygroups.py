@@ -162,6 +162,11 @@ def parse_decryption_order(text: str) -> tuple[str, ...]:
     return words
 
 
+def stated_threshold(threshold: int, groups: int) -> int:
+    """The threshold as the metadata states it: 0 stands for all groups and is written out when there are several."""
+    return threshold or (groups if groups > 1 else 0)
+
+
 def shares_of(data_key: DataKey, groups: int, threshold: int, entropy: Callable[[int], bytes]) -> list[bytes]:
     """The part of the data key for each group: the key itself for one group, Shamir shares for several.
 
@@ -309,7 +314,7 @@ def rewrap_data_key(old: KeyGroups, new: KeyGroups, data_key: DataKey, keyring: 
         SecrettoolError: A master key failed.
     """
     if same_keys(old.groups, new.groups) and all(key.enc for group in old.groups for key in group):
-        if len(new.groups) == 1 or (old.threshold or len(old.groups)) == (new.threshold or len(new.groups)):
+        if len(new.groups) == 1 or stated_threshold(old.threshold, len(old.groups)) == stated_threshold(new.threshold, len(new.groups)):
             return old.groups
     if len(new.groups) != 1 or len(old.groups) != 1 or not new.groups[0]:
         return wrap_data_key(new.groups, new.threshold, data_key, keyring, entropy)

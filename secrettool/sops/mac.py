@@ -19,13 +19,14 @@ class Mac:
         only_encrypted: `mac_only_encrypted`: only leaves that are selected for encryption count.
     """
 
-    __slots__ = ("_hash", "only_encrypted")
+    __slots__ = ("_hash", "_update", "only_encrypted")
 
     def __init__(self, only_encrypted: bool) -> None:
         self._hash = hashlib.sha512()
         self.only_encrypted = only_encrypted
         if only_encrypted:
             self._hash.update(_ONLY_ENCRYPTED)
+        self._update = self._hash.update
 
     def add(self, value: Value, selected: bool) -> None:
         """Add a leaf that is not null; comments never count.
@@ -36,7 +37,7 @@ class Mac:
         """
         if selected or not self.only_encrypted:
             text = value if value.__class__ is str else plain_text(value)
-            self._hash.update(text.encode("utf-8", "surrogateescape"))
+            self._update(text.encode("utf-8", "surrogateescape"))
 
     def text(self) -> str:
         """The digest, 128 upper-case hexadecimal digits. It is an unkeyed hash of secrets: only ever to be sealed."""

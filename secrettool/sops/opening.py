@@ -14,7 +14,7 @@ from secrettool.sops.metadata import Metadata
 from secrettool.sops.notation import open_notation
 from secrettool.sops.selection import Selection, Selector
 from secrettool.sops.store import Document
-from secrettool.sops.tree import Comment, Leaf, Tree, TreePath, Visit, dotted, substitute, walk
+from secrettool.sops.tree import Comment, Leaf, Tree, TreePath, dotted, substitute, walk
 from secrettool.sops.values import parse_plain
 
 
@@ -49,8 +49,18 @@ class OpenedFile:
         self.nodes: list[Leaf | Comment | None] = []
         self._selection = Selection(metadata.selector or Selector())
         mac = Mac(metadata.mac_only_encrypted)
+        selects = self._selection.by_visit
         for visit in walk(document.tree):
-            self._visit(visit, mac)
+            node = visit.node
+            selected = selects(visit)
+            if isinstance(node, Comment):
+                self._comment(node, visit.path, selected)
+            elif selected and node.value != "":
+                self._leaf(node, visit.path, mac)
+            else:
+                mac.add(node.value, selected)
+                self.opened.append(None)
+                self.nodes.append(None)
         self.mac_text = mac.text()
         """Digest of the values; an unkeyed hash of secrets, only ever to be sealed."""
         if not ignore_mac:
@@ -72,22 +82,6 @@ class OpenedFile:
             return None
         self.extras[text, path] = envelope
         return text
-
-    def _visit(self, visit: Visit, mac: Mac) -> None:
-        node = visit.node
-        selected = self._selection.by_visit(visit)
-        if isinstance(node, Comment):
-            self._comment(node, visit.path, selected)
-            return
-        if not selected:
-            mac.add(node.value, False)
-        elif node.value == "":
-            mac.add("", True)
-        else:
-            self._leaf(node, visit.path, mac)
-            return
-        self.opened.append(None)
-        self.nodes.append(None)
 
     def _leaf(self, leaf: Leaf, path: TreePath, mac: Mac) -> None:
         envelope = leaf.value

@@ -12,7 +12,7 @@ from dataclasses import replace
 from secrettool.errors import ConfigError
 from secrettool.sops.document import Runtime, SealedFile, rewrap
 from secrettool.sops.envelope import DATA_KEY_SIZE, NONCE_SIZE, Cipher, DataKey, additional_data
-from secrettool.sops.keygroups import KeyGroup, MasterKey, wrap_data_key
+from secrettool.sops.keygroups import KeyGroup, MasterKey, stated_threshold, wrap_data_key
 from secrettool.sops.metadata import Metadata, section_of
 from secrettool.sops.notation import NONCE_SIZE as NOTATION_NONCE_SIZE
 from secrettool.sops.notation import seal_notation
@@ -41,7 +41,7 @@ def change_groups(file: SealedFile, data_key: DataKey, groups: tuple[KeyGroup, .
     if not groups or any(not group for group in groups):
         raise ConfigError("empty key group provided", hint="give at least one recipient, for instance --age age1...")
     wrapped = rewrap(file.metadata, groups, threshold, data_key, runtime)
-    metadata = replace(file.metadata, groups=wrapped, shamir_threshold=threshold)
+    metadata = replace(file.metadata, groups=wrapped, shamir_threshold=stated_threshold(threshold, len(groups)))
     envelopes: list[str | None] = [None for _ in walk(file.document.tree)]
     return file.store.reseal(file.document, _Rekeying(file, metadata, envelopes, file.document.notation, lambda envelope, path: None))
 
@@ -71,7 +71,8 @@ def rotate(file: SealedFile, opened: OpenedFile, runtime: Runtime, *, add: Seq[M
     lastmodified = runtime.now()
     digest = opened.mac_text
     mac = cipher.seal(digest, "str", aad=lastmodified.encode("ascii"), nonce=runtime.entropy(NONCE_SIZE))
-    metadata = replace(file.metadata, groups=wrapped, lastmodified=lastmodified, mac=mac)
+    threshold = stated_threshold(file.metadata.shamir_threshold, len(groups))
+    metadata = replace(file.metadata, groups=wrapped, shamir_threshold=threshold, lastmodified=lastmodified, mac=mac)
     notation = seal_notation(opened.notation.items(), cipher, mac, runtime.entropy(NOTATION_NONCE_SIZE))
 
     def reseal(envelope: str, path: TreePath) -> str | None:

@@ -136,8 +136,13 @@ class Selection:
 
     def by_visit(self, visit: Visit) -> bool:
         """Whether this leaf or comment is encrypted."""
-        if self._comment_matches is None:
-            return self.by_path(visit.path)
+        matches = self._key_matches
+        if matches is not None:
+            for key in visit.path:
+                if matches(key):
+                    return not self._default
+            return self._default
+        assert self._comment_matches is not None
         levels = visit.comments
         if self._default:
             return not any(self._comment_matches(text) for level in levels for text in level)
