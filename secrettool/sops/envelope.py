@@ -105,6 +105,9 @@ class Cipher:
             EnvelopeError: Not an envelope, not base64, or not sealed under this key for this place.
         """
         data, iv, tag, kind = _split(envelope)
+        # Python takes surplus padding, Go does not.
+        if (len(iv) | len(data) | len(tag)) & 3 or "===" in envelope:
+            raise EnvelopeError("a part of the envelope is not base64")
         try:
             nonce = a2b_base64(iv, strict_mode=True)
             sealed = a2b_base64(data, strict_mode=True) + a2b_base64(tag, strict_mode=True)

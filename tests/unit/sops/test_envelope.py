@@ -78,6 +78,8 @@ ENVELOPE = SEALED[1][3]
         ENVELOPE.replace("data:BVCI6XUXkg==", "data:BVCI6XUXkg"),
         ENVELOPE.replace("data:BVCI6XUXkg==", "data:BVC I6XUXkg=="),
         ENVELOPE.replace("iv:XwTm", "iv:-_Tm"),
+        ENVELOPE.replace("data:BVCI6XUXkg==", "data:BVCI6XUXkg==="),
+        ENVELOPE.replace("data:BVCI6XUXkg==", "data:BVCI===="),
         ENVELOPE.replace("AES256_GCM", "AES128_GCM"),
         "ENC[AES256_GCM,data:BVCI6XUXkg==,iv:Xw==,tag:ebJPJ8HJIZR7FxSa3dNadw==,type:str]",
     ],
