@@ -123,7 +123,7 @@ def same_metadata(one: Metadata, other: Metadata) -> bool:
 def _change_first(file: SealedFile, opened: OpenedFile, change: Callable[[Branch], Branch], runtime: Runtime) -> bytes:
     """Change the first document's tree and write it back into the text."""
     plain = plain_document(file.store, opened)
-    reuse = Reuse(opened, plain)
+    reuse = Reuse(opened, plain, typed=True)
     if not _adopt_types(plain, opened.tree):
         # The text cannot be aligned with the values: go on from what the text says.
         reuse = Reuse(opened, None)

@@ -31,10 +31,13 @@ class Reuse:
     Args:
         old: The file whose envelopes may be kept.
         plain: Its plain text, parsed; it tells how each value is written. None when the text is not to be compared.
+        typed: Whether the types of the new leaves are what somebody asked for. Otherwise they were read from a text, where a float may be written
+            like an integer, and a leaf that is written as before keeps the type that it had.
     """
 
-    def __init__(self, old: OpenedFile, plain: Document | None) -> None:
+    def __init__(self, old: OpenedFile, plain: Document | None, *, typed: bool = False) -> None:
         self.old = old
+        self._typed = typed
         self._written: _Places = {}
         self._valued: _Places = {}
         self._taken: set[int] = set()
@@ -53,12 +56,12 @@ class Reuse:
             if aligned and plain is not None:
                 other = shown[number].node
                 if isinstance(other, Comment) == isinstance(node, Comment) and shown[number].path == visit.path:
-                    word = "comment" if isinstance(other, Comment) else "leaf"
+                    word = "comment" if isinstance(other, Comment) else kind if typed else "leaf"
                     self._written.setdefault((visit.path, word, _written(plain, other)), deque()).append(number)
 
     def leaf(self, document: Document, leaf: Leaf, path: TreePath) -> Kept | None:
         """The envelope of an unchanged leaf: first one that is written the same way, else one that holds the same typed value."""
-        number = self._take(self._written, (path, "leaf", _written(document, leaf)))
+        number = self._take(self._written, (path, kind_of(leaf.value) if self._typed else "leaf", _written(document, leaf)))
         if number is None:
             number = self._take(self._valued, (path, kind_of(leaf.value), plain_text(leaf.value)))
         if number is None:
@@ -87,7 +90,8 @@ class Reuse:
     def _sealed(self, number: int) -> Sealed:
         opened, envelope = self.old.opened[number], self._envelopes[number]
         assert opened is not None and isinstance(envelope, str)
-        return Sealed(envelope, opened.kind, opened.text, self._bare[number])
+        # In a block scalar the envelope is a line with its line break.
+        return Sealed(envelope.rstrip("\n"), opened.kind, opened.text, self._bare[number])
 
 
 def _written(document: Document, node: Leaf | Comment) -> str:

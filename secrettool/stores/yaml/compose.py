@@ -1,0 +1,450 @@
+"""From events to the tree that sops would hold.
+
+Comments go where sops' reader puts them; aliases are expanded; keys that are not strings stay typed, for the walk to refuse them.
+
+Source: go-yaml v3.0.4 decode.go (parser.node, mapping, sequence; decoder.mapping, merge, unmarshal), sops 3.13 stores/yaml/store.go
+(appendYamlNodeToTreeBranch, nodeToTreeValue, LoadPlainFile).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from secrettool.sops.tree import Comment, Item, Node
+from secrettool.sops.values import Value
+from secrettool.stores.yaml.comments import Line
+from secrettool.stores.yaml.nodes import Alias, Part, Properties, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
+from secrettool.stores.yaml.parser import Notes
+from secrettool.stores.yaml.resolve import ScalarError, float_syntax, resolve
+from secrettool.stores.yaml.scan import refuse
+
+WAS_ALIAS, WAS_ALIAS_ABOVE = "was_alias_", "was_inline_alias_"
+"""Prefixes of the anchors that stand for an alias while a file is encrypted; the second: the alias stood at the end of the line above."""
+
+YamlNode: TypeAlias = YamlLeaf | YamlBranch | YamlSequence
+
+_TYPED_STARTS = frozenset("0123456789+-.~nNtTfF")
+_BOOL_PLAIN = {"True": "true", "False": "false", "TRUE": "TRUE", "FALSE": "FALSE"}
+_MERGE_TAGS = (None, "!", "tag:yaml.org,2002:merge")
+_NO_NOTES = Notes([], [], [])
+
+
+def _allowed_ratio(count: int) -> float:
+    """How much of a document of this many nodes may come from aliases; go-yaml's guard against documents that explode."""
+    low, high = 400_000, 4_000_000
+    if count <= low:
+        return 0.99
+    return 0.10 if count >= high else 0.99 - 0.89 * (count - low) / (high - low)
+
+
+class _Key:
+    """A key that waits for its value."""
+
+    __slots__ = ("alias", "end", "notes", "properties", "start", "style", "text", "value")
+
+    def __init__(self, value: Value, text: str, start: int, end: int, style: str, properties: Properties | None) -> None:
+        self.value = value
+        self.text = text
+        self.start = start
+        self.end = end
+        self.style = style
+        self.properties = properties
+        self.alias: Alias | None = None
+        self.notes: Notes | None = None
+
+
+class _Frame:
+    """A collection that is being read.
+
+    Attributes:
+        node: The collection.
+        is_list: Whether it is a list.
+        key: The key that waits for its value, in mappings.
+        notes: Comments of the collection itself, at its start.
+        around: Per entry: comments before it, and the feet of its value and its key. Empty without comments.
+        anchor: Name of its anchor.
+        count: Nodes that had been decoded when it began.
+        merge: Whether the key is a merge key.
+    """
+
+    __slots__ = ("anchor", "around", "column", "count", "flow", "is_list", "items", "key", "merge", "node", "notes", "seen")
+
+    def __init__(self, node: YamlBranch | YamlSequence, is_list: bool, notes: Notes | None, count: int) -> None:
+        self.node = node
+        self.items: list[object] = node.items  # type: ignore[assignment]
+        self.flow = node.flow
+        self.column = node.column
+        self.is_list = is_list
+        self.notes = notes
+        self.key: _Key | None = None
+        self.around: dict[int, _Around] = {}
+        self.anchor: str | None = None
+        self.count = count
+        self.merge = False
+        self.seen: set[str] | None = None
+
+
+class _Around:
+    """Comments around one entry."""
+
+    __slots__ = ("before", "foot", "key_foot")
+
+    def __init__(self) -> None:
+        self.before: list[Comment] = []
+        self.foot: list[Line] = []
+        self.key_foot: list[Line] = []
+
+
+class _Anchor:
+    """An anchored node, and how many nodes an alias of it expands to; None while it is being read."""
+
+    __slots__ = ("node", "notes", "size")
+
+    def __init__(self, node: YamlNode, size: int | None) -> None:
+        self.node = node
+        self.size = size
+        self.notes: Notes | None = None  # comments that stand around the node as a list item, and inside its copies
+
+
+class Composer:
+    """A handler that builds a document.
+
+    Args:
+        document: An empty document with its text; is filled.
+    """
+
+    def __init__(self, document: YamlDocument) -> None:
+        self.document = document
+        self.text = document.text
+        self.slash_escapes = "\\/" in document.text
+        self.frames: list[_Frame] = []
+        self.frame: _Frame | None = None
+        self.anchors: dict[str, _Anchor] = {}
+        self.decoded = 0
+        self.from_aliases = 0
+        self.start = 0
+        self.root: YamlNode | None = None
+        self.document_notes: Notes | None = None
+        self.first = True
+
+    # ---- documents ----------------------------------------------------------------------------------------------------------------------------
+
+    def document_start(self, start: int, notes: Notes | None) -> None:
+        """Begin a document."""
+        self.start = start
+        self.document_notes = notes
+        self.root = None
+
+    def document_end(self, end: int, notes: Notes | None) -> None:
+        """End it: its root must be a mapping, or null, which stands for an empty one."""
+        node = self.root
+        assert node is not None
+        if isinstance(node, YamlBranch):
+            root = node
+        elif isinstance(node, YamlLeaf) and node.value is None and node.alias is None:
+            root = YamlBranch([], node.start, node.end)
+        else:
+            what = "sequences" if isinstance(node, YamlSequence) else "values"
+            refuse(self.text, self.start, f"YAML documents that are {what} are not supported", hint="the top level has to be a mapping")
+        if self.document_notes is not None:
+            root.items[:0] = self.comments(self.document_notes.head)
+        if notes is not None:
+            root.items += self.comments(notes.foot)
+        self.document.tree.append(root)
+        self.document.parts.append(Part(root, node, self.start, end))
+        self.first = False
+
+    # ---- scalars ------------------------------------------------------------------------------------------------------------------------------
+
+    def scalar(self, text: str, start: int, end: int, style: str, properties: Properties | None, notes: Notes | None) -> None:
+        """Take a scalar as a key, a value, an element or a root."""
+        self.decoded += 1
+        frame = self.frame
+        plain = None
+        value: Value
+        if properties is None and (style or (text and text[0] not in _TYPED_STARTS)):
+            value = text
+        else:
+            tag = None if properties is None else properties.tag
+            try:
+                value = resolve(text, tag, not style)
+            except ScalarError as error:
+                refuse(self.text, start, str(error))
+            if value.__class__ is float:
+                plain = text if float_syntax(text) else None
+            elif value.__class__ is bool:
+                plain = _BOOL_PLAIN.get(text)
+        if style == '"':
+            if self.slash_escapes and "\\/" in self.text[start:end]:
+                self.check_escapes(start, end)
+        elif not style and frame is not None and frame.flow and text and ("?" in text or text[0] == ":"):
+            refuse(self.text, start, "a plain scalar in a flow collection may not hold a question mark or start with a colon", hint="quote it")
+        if frame is None:
+            leaf = YamlLeaf(value, start, end, plain, style, False, 0, properties)
+            self.anchor(properties, leaf)
+            self.root = leaf
+            if notes is not None:
+                self.root_notes(notes)
+        elif frame.is_list:
+            leaf = YamlLeaf(value, start, end, plain, style, frame.flow, frame.column, properties, None, True)
+            if properties is not None:
+                self.anchor(properties, leaf)
+            if notes is not None:
+                self.around_element(frame, notes)
+            frame.items.append(leaf)
+        elif frame.key is None:
+            key = _Key(value, text, start, end, style, properties)
+            if properties is not None:
+                self.anchor(properties, YamlLeaf(value, start, end, plain, style, frame.flow, frame.column, properties))
+            frame.merge = text == "<<" and not style and (properties is None or properties.tag in _MERGE_TAGS)
+            self.take_key(frame, key, notes)
+        else:
+            leaf = YamlLeaf(value, start, end, plain, style, frame.flow, frame.column, properties)
+            if properties is not None:
+                self.anchor(properties, leaf)
+            self.take_value(frame, leaf, notes)
+
+    def check_escapes(self, start: int, end: int) -> None:
+        r"""Refuse `\/` in double quotes, which libyaml takes for a slash and go-yaml does not know."""
+        position = start + 1
+        while (position := self.text.find("\\", position, end)) >= 0:
+            if self.text[position + 1] == "/":
+                refuse(self.text, position, "found unknown escape character", hint="write the slash without a backslash")
+            position += 2
+
+    def anchor(self, properties: Properties | None, node: YamlLeaf) -> None:
+        """Remember an anchored scalar."""
+        if properties is not None and properties.anchor is not None:
+            self.was_alias(properties.anchor, node)
+            self.anchors[properties.anchor] = _Anchor(node, 1)
+
+    def was_alias(self, name: str, node: YamlNode) -> None:
+        """Remember a node that took the place of an alias before encryption, with what that alias meant."""
+        for prefix in (WAS_ALIAS, WAS_ALIAS_ABOVE):
+            if name.startswith(prefix):
+                target = self.anchors.get(name[len(prefix) :])
+                self.document.expanded.append((node, None if target is None else target.node))
+
+    # ---- aliases ------------------------------------------------------------------------------------------------------------------------------
+
+    def alias(self, name: str, start: int, end: int, notes: Notes | None) -> None:
+        """Put a copy of what an alias means in its place."""
+        anchor = self.anchors.get(name)
+        if anchor is None:
+            refuse(self.text, start, "an alias without an anchor of its name before it")
+        if anchor.size is None:
+            refuse(self.text, start, "an anchor whose value contains itself")
+        self.decoded += 1 + anchor.size
+        self.from_aliases += anchor.size
+        count = self.decoded
+        if self.from_aliases > 100 and count > 1000 and self.from_aliases / count > _allowed_ratio(count):
+            refuse(self.text, start, "document contains excessive aliasing")
+        frame = self.frame
+        target = anchor.node
+        alias = Alias(name, start, end, target)
+        if frame is not None and not frame.is_list and frame.key is None:
+            if not isinstance(target, YamlLeaf):
+                refuse(self.text, start, "a key that is a mapping or a list")
+            key = _Key(target.value, "*" + name, start, end, target.style, None)
+            key.alias = alias
+            frame.merge = False
+            self.take_key(frame, key, notes)
+            return
+        node = self.copy(anchor, alias, frame)
+        self.document.aliases.append(node)
+        if frame is None:
+            refuse(self.text, start, "a document that is nothing but an alias", hint="write its mapping out")
+        if frame.is_list:
+            if notes is not None:
+                self.around_element(frame, notes)
+            frame.items.append(node)
+        else:
+            self.take_value(frame, node, notes)
+
+    def copy(self, anchor: _Anchor, alias: Alias, frame: _Frame | None) -> YamlNode:
+        """A copy of an anchored node that shares its children."""
+        target = anchor.node
+        flow, column, in_list = (False, 0, False) if frame is None else (frame.flow, frame.column, frame.is_list)
+        if isinstance(target, YamlLeaf):
+            return YamlLeaf(target.value, target.start, target.end, target.plain, target.style, flow, column, None, alias, in_list)
+        notes = anchor.notes or _NO_NOTES
+        if isinstance(target, YamlBranch):
+            items = [*self.comments(notes.head), *self.comments(notes.line), *target.items, *self.comments(notes.foot)]
+            return YamlBranch(items, target.start, target.end, target.flow, column, None, alias)
+        elements = [*self.comments(notes.head), *self.comments(notes.line), *target.items, *self.comments(notes.foot)]
+        return YamlSequence(elements, target.start, target.end, target.flow, column, None, alias)
+
+    # ---- collections --------------------------------------------------------------------------------------------------------------------------
+
+    def open(self, is_list: bool, start: int, flow: bool, column: int, properties: Properties | None, notes: Notes | None) -> None:
+        """Begin a collection."""
+        kind = YamlSequence if is_list else YamlBranch
+        node = kind(None, start, start, flow, column, properties)
+        frame = _Frame(node, is_list, notes, self.decoded)
+        self.decoded += 1
+        if properties is not None and properties.anchor is not None:
+            self.was_alias(properties.anchor, node)
+            frame.anchor = properties.anchor
+            self.anchors[properties.anchor] = _Anchor(node, None)
+        outer = self.frame
+        if outer is not None and not outer.is_list and outer.key is None:
+            refuse(self.text, start, "a key that is a mapping or a list")
+        if not is_list and self.first:
+            frame.seen = set()
+        self.frames.append(frame)
+        self.frame = frame
+
+    def close(self, end: int, notes: Notes | None) -> None:
+        """End it and put it into what holds it."""
+        frame = self.frames.pop()
+        node = frame.node
+        head = [] if frame.notes is None else frame.notes.head
+        line, foot = ([], []) if notes is None else (notes.line, notes.foot)
+        if foot and not frame.is_list and not frame.flow and frame.items:
+            self.entry(frame, len(frame.items) - 1).key_foot = foot
+            foot = []
+        if end >= 0:
+            node.end = end
+        elif frame.items:
+            node.end = _end_of(frame.items[-1])
+        if frame.around:
+            self.weave(frame)
+        size = self.decoded - frame.count
+        outer = self.frame = self.frames[-1] if self.frames else None
+        if outer is not None and not outer.is_list and foot:
+            # The foot of a value is the foot of its key, unless that has one.
+            key = outer.key
+            assert key is not None
+            own_notes = key.notes or _NO_NOTES
+            if not own_notes.foot:
+                key.notes, foot = Notes(own_notes.head, own_notes.line, foot), []
+        own = Notes(head, line, foot) if head or line or foot else None
+        if frame.anchor is not None:
+            anchor = self.anchors.get(frame.anchor)
+            if anchor is not None and anchor.node is node:
+                anchor.size = size
+                if outer is not None and outer.is_list:
+                    anchor.notes = own
+        if outer is not None and outer.is_list:
+            if own is not None:
+                self.around_element(outer, own)
+            outer.items.append(node)
+            return
+        if own is not None:
+            items: list[object] = node.items  # type: ignore[assignment]
+            items[:0] = [*self.comments(head), *self.comments(line)]
+            items += self.comments(foot)
+        if outer is None:
+            self.root = node
+        else:
+            self.take_value(outer, node, None)
+
+    def take_key(self, frame: _Frame, key: _Key, notes: Notes | None) -> None:
+        """Keep a key until its value comes."""
+        frame.key = key
+        if notes is not None:
+            key.notes = notes
+            count = len(frame.items)
+            # In block style the foot of a key is what stands behind the entry before it.
+            if notes.foot and not frame.flow and count:
+                self.entry(frame, count - 1).key_foot = notes.foot
+                key.notes = Notes(notes.head, notes.line, [])
+        if frame.seen is not None:
+            text = key.text if key.alias is None else key.text + "\n"
+            if text in frame.seen:
+                refuse(self.text, key.start, "mapping key is already defined", hint="each key may stand once in a mapping")
+            frame.seen.add(text)
+
+    def take_value(self, frame: _Frame, node: YamlNode, notes: Notes | None) -> None:
+        """Complete an entry of a mapping."""
+        key = frame.key
+        assert key is not None
+        if frame.merge and self.first:
+            self.check_merge(node)
+        frame.key = None
+        if notes is not None or key.notes is not None:
+            around = self.entry(frame, len(frame.items))
+            own = key.notes or _NO_NOTES
+            around.before = [*self.comments(own.head), *self.comments(own.line)]
+            around.key_foot = own.foot
+            if notes is not None:
+                around.before += [*self.comments(notes.head), *self.comments(notes.line, inline=True)]
+                if around.key_foot:
+                    around.foot = notes.foot
+                else:
+                    around.key_foot = notes.foot
+        item = YamlItem(key.value, node, key.start, key.end, key.style, key.properties, key.alias)
+        frame.items.append(item)
+        if key.alias is not None:
+            self.document.alias_keys.append(item)
+        if key.properties is not None and key.properties.anchor is not None and self.document.expanded:
+            self.key_was_alias(item)
+
+    def key_was_alias(self, item: YamlItem) -> None:
+        """Replace the leaf that was made for an anchored key by its entry."""
+        expanded = self.document.expanded
+        for number in range(len(expanded) - 1, -1, -1):
+            node, target = expanded[number]
+            if isinstance(node, YamlLeaf) and node.properties is item.properties:
+                expanded[number] = (item, target)
+
+    def check_merge(self, node: YamlNode) -> None:
+        """Refuse what go-yaml would not merge."""
+        parts: list[object] = [node]
+        if isinstance(node, YamlSequence) and node.alias is None:
+            parts = [part for part in node.items if not isinstance(part, Comment)]
+        if not all(isinstance(part, YamlBranch) for part in parts):
+            refuse(self.text, node.start, "map merge requires map or sequence of maps as the value")
+
+    # ---- comments -----------------------------------------------------------------------------------------------------------------------------
+
+    def comments(self, lines: list[Line], inline: bool = False) -> list[Comment]:
+        """The comments of some lines."""
+        text = self.text
+        return [Comment(text[line[0] + 1 : line[1]], inline, line[0], line[1]) for line in lines if line is not None]
+
+    def entry(self, frame: _Frame, number: int) -> _Around:
+        """The comments around an entry."""
+        around = frame.around.get(number)
+        if around is None:
+            around = frame.around[number] = _Around()
+        return around
+
+    def around_element(self, frame: _Frame, notes: Notes) -> None:
+        """Put comments around the next element of a list."""
+        around = self.entry(frame, len(frame.items))
+        around.before = [*self.comments(notes.head), *self.comments(notes.line, inline=True)]
+        around.foot = notes.foot
+
+    def root_notes(self, notes: Notes) -> None:
+        """Comments of a null at the root belong to the document; the reference drops its foot."""
+        before = self.document_notes or _NO_NOTES
+        self.document_notes = Notes([*before.head, *notes.head, *notes.line], [], [])
+
+    def weave(self, frame: _Frame) -> None:
+        """Put the comments between the entries."""
+        woven: list[object] = []
+        around = frame.around
+        for number, entry in enumerate(frame.items):
+            found = around.get(number)
+            if found is None:
+                woven.append(entry)
+                continue
+            woven += found.before
+            woven.append(entry)
+            woven += self.comments(found.foot)
+            woven += self.comments(found.key_foot)
+        frame.items[:] = woven
+
+
+def _end_of(entry: object) -> int:
+    """Offset behind an entry of a block collection."""
+    if isinstance(entry, Item):
+        entry = entry.value
+    alias: Alias | None = entry.alias  # type: ignore[attr-defined]
+    return entry.end if alias is None else alias.end  # type: ignore[attr-defined, no-any-return]
+
+
+def node_end(node: Node) -> int:
+    """Offset behind a node where it is used."""
+    return _end_of(node)

@@ -1,0 +1,281 @@
+"""Where the metadata block goes, so that taking it out gives the text back and every comment keeps its container.
+
+At the end of a document go-yaml attributes comments differently when a key follows, and `sops:` is one. So places are tried in turn: the encrypted
+text is read again, and the first place counts where leaves and comments are where they were.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+from typing import NamedTuple
+
+from secrettool.sops.store import NotationEntry, Sealer
+from secrettool.sops.tree import Comment, Item, Leaf, TreePath, walk
+from secrettool.stores.splice import Edit, splice
+from secrettool.stores.yaml.blocks import block_of
+from secrettool.stores.yaml.compose import node_end
+from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlLeaf
+from secrettool.stores.yaml.read import read, take_sections
+from secrettool.stores.yaml.scan import BREAK
+from secrettool.stores.yaml.sealing import Sealing
+from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Notes, block, column_of, flow_block
+
+_MOST_PLACES = 12
+_SKIP = re.compile("(?:[ \t\n\r\x85\u2028\u2029]|#[^\n\r\x85\u2028\u2029]*)*")
+_Shape = list[tuple[bool, TreePath, bool | None]]
+"""Per visit: whether it is a comment, its path, and for clear comments whether they are inline."""
+
+
+class Candidate(NamedTuple):
+    """A place for the block of one document.
+
+    Attributes:
+        position: Offset in the plain text.
+        before: What is inserted in front of the block.
+        after: What is inserted behind it.
+        column: Column of its key.
+        flow: Whether it is written in flow style.
+        layout: The layout note.
+        final: Whether its last line ends with a line ending.
+        edits: What else changes.
+    """
+
+    position: int
+    before: str = ""
+    after: str = ""
+    column: int = 0
+    flow: bool = False
+    layout: str = ""
+    final: bool = True
+    edits: tuple[Edit, ...] = ()
+
+
+def candidates(document: YamlDocument, part: Part, sealed: frozenset[int]) -> list[Candidate]:
+    """The places for the block of one document, the best first.
+
+    Args:
+        document: The plain document.
+        part: Which of its documents.
+        sealed: Offsets of the leaves that are encrypted.
+    """
+    node = part.node
+    if isinstance(node, YamlBranch) and node.flow:
+        return _in_flow(document, node)
+    text, newline, end = document.text, document.newline, part.end
+    edits: tuple[Edit, ...] = ()
+    column, layout = 0, EMPTY
+    last = part.start
+    if isinstance(node, YamlBranch):
+        column, layout, last = node.column, "", node_end(node)
+    else:
+        edits, layout = _without_root(text, part, node)
+    final = True
+    if end == len(text):
+        end -= len(text[last:]) - len(text[last:].rstrip(" \t"))
+        final = end < len(text) or not text or text[-1] in "\n\r\x85\u2028\u2029"
+    if isinstance(node, YamlBranch) and not final and (header := _chomping(text, node, sealed)) is not None:
+        edits, layout = (header,), KEEP if text[header[0] : header[1]] == "+" else CLIP
+    words = [layout] if layout else []
+    first = [
+        Candidate(end, "" if final else newline, "", column, False, layout, final, edits),
+        Candidate(end, newline if final else newline * 2, "", column, False, ", ".join([*words, NO_BLANK_LINE]), final, edits),
+    ]
+    if not document.comments:
+        return first[:1]
+    starts = [found.end() for found in BREAK.finditer(text, last, end)]
+    for start in starts[: _MOST_PLACES // 2]:
+        if start < end:
+            first.append(Candidate(start, "", "", column, False, layout, True, edits))
+            first.append(Candidate(start, newline, "", column, False, ", ".join([*words, NO_BLANK_LINE]), True, edits))
+    return first
+
+
+def _without_root(text: str, part: Part, node: object) -> tuple[tuple[Edit, ...], str]:
+    """Take the null at a document's root away: edits and layout note."""
+    assert isinstance(node, YamlLeaf)
+    start = node.start if node.properties is None else node.properties.start
+    if start == node.end:
+        return (), EMPTY
+    line = len(BREAK.findall(text, part.start, start))
+    return ((start, node.end, ""),), f"{ROOT} {text[start : node.end]} at line {line}, column {column_of(text, start)}"
+
+
+def _chomping(text: str, root: YamlBranch, sealed: frozenset[int]) -> Edit | None:
+    """The change of its header by which a clear block scalar at the very end does not gain the break in front of the block."""
+    leaf = last_leaf(root)
+    if leaf is None or leaf.style not in ("|", ">") or leaf.start in sealed or not isinstance(leaf.value, str):
+        return None
+    if leaf.end != len(text) or not leaf.value or leaf.value.endswith("\n"):
+        return None
+    parts = block_of(text, leaf, leaf.value)
+    if parts.strips:
+        return None
+    if parts.keeps:
+        plus = text.index("+", leaf.start)
+        return plus, plus + 1, "-"
+    return parts.indicator, parts.indicator, "-"
+
+
+def last_leaf(root: YamlBranch) -> YamlLeaf | None:
+    """The scalar at the end of a mapping; None when it is in flow style or an alias."""
+    node: object = root
+    while not isinstance(node, YamlLeaf):
+        entries = [entry for entry in node.items if not isinstance(entry, Comment)]  # type: ignore[attr-defined]
+        if not entries or node.flow or node.alias is not None:  # type: ignore[attr-defined]
+            return None
+        node = entries[-1].value if isinstance(entries[-1], Item) else entries[-1]
+    return None if node.alias is not None else node
+
+
+def _in_flow(document: YamlDocument, root: YamlBranch) -> list[Candidate]:
+    """The places in a root in flow style: in front of its brace or behind its last value; after a trailing comma with one of its own."""
+    text, brace = document.text, root.end - 1
+    column = column_of(text, root.start)
+    items = [item for item in root.items if isinstance(item, Item)]
+    if not items:
+        return [Candidate(brace, "", "", column, True)]
+    last = node_end(items[-1].value)
+    skipped = _SKIP.match(text, last)
+    assert skipped is not None
+    comma = skipped.end()
+    if text[comma] == ",":
+        return [Candidate(brace, "", ",", column, True), Candidate(comma + 1, "", ",", column, True)]
+    return [Candidate(brace, ", ", "", column, True), Candidate(last, ", ", "", column, True)]
+
+
+class Assembly:
+    """The encrypted text of a document, with a place chosen for each block.
+
+    Args:
+        document: The plain document.
+        sealer: What seals it.
+    """
+
+    def __init__(self, document: YamlDocument, sealer: Sealer) -> None:
+        self.document = document
+        self.sealer = sealer
+        self.sealing = Sealing(document, sealer)
+        sealed = frozenset(
+            node.start for node, seal in zip(self.sealing.visits.nodes, sealer.seals, strict=True) if seal is not None and isinstance(node, Leaf)
+        )
+        self.places = [candidates(document, part, sealed) for part in document.parts]
+        self.chosen = [0] * len(self.places)
+        self.notation = sealer.notation(self.sealing.entries) if self.sealing.entries else None
+
+    def run(self) -> str:
+        """The encrypted text."""
+        text = self.text()
+        if not self.document.comments:
+            return text
+        wanted = self.wanted()
+        failed: set[int] = set()
+        while True:
+            check = read(text)
+            take_sections(check)
+            bad = [number for number, shape in enumerate(wanted) if number not in failed and not _same(shape, check, number)]
+            if not bad:
+                break
+            for number in bad:
+                self.chosen[number] += 1
+                if self.chosen[number] == len(self.places[number]):
+                    self.chosen[number] = 0
+                    failed.add(number)
+            text = self.text()
+        if failed:
+            self.move_comments(check)
+            text = self.text()
+        return text
+
+    def edits(self) -> list[Edit]:
+        """All changes of the plain text."""
+        edits = list(self.sealing.edits)
+        for number, options in enumerate(self.places):
+            place = options[self.chosen[number]]
+            notes = Notes(self.notation if number == 0 else None, place.layout)
+            write = flow_block if place.flow else block
+            text = write(self.sealer.section, place.column, self.document.newline, notes)
+            if not place.final:
+                text = text.removesuffix(self.document.newline)
+            edits += place.edits
+            edits.append((place.position, place.position, place.before + text + place.after))
+        return edits
+
+    def text(self) -> str:
+        """The encrypted text with the blocks at the chosen places."""
+        return splice(self.document.text, self.edits())
+
+    def wanted(self) -> list[_Shape]:
+        """The shape of each document in the plain text."""
+        shapes: list[_Shape] = []
+        number = 0
+        copied: set[int] = set()
+        for copy in self.sealing.visits.copies:
+            copied.update(range(copy.first, copy.end))
+        seals, bare = self.sealer.seals, self.sealing.visits.bare
+        for root in self.document.tree:
+            shape: _Shape = []
+            for visit in walk([root]):
+                comment = isinstance(visit.node, Comment)
+                known = comment and seals[number] is None and number not in copied and number not in bare
+                shape.append((comment, visit.path, visit.node.inline if known and isinstance(visit.node, Comment) else None))
+                number += 1
+            shapes.append(shape)
+        return shapes
+
+    def move_comments(self, check: YamlDocument) -> None:
+        """Seal the comments that changed their container under the new one, and number the notation anew.
+
+        Args:
+            check: The encrypted text as it reads with the chosen places.
+        """
+        sealing, sealer = self.sealing, self.sealer
+        edits = sorted(self.edits(), key=lambda edit: edit[:2])
+        ends = [edit[1] for edit in edits]
+        shifts = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
+        paths: dict[int, TreePath] = {comment.start: () for comment, _ in check.dropped}
+        numbers: dict[int, int] = {}
+        leaves: list[int] = []
+        for number, visit in enumerate(walk(check.tree)):
+            if isinstance(visit.node, Comment):
+                paths.setdefault(visit.node.start, visit.path)
+                numbers.setdefault(visit.node.start, number)
+            else:
+                leaves.append(number)
+        by_start = {edit[0]: index for index, edit in enumerate(sealing.edits)}
+        moved = [(comment, sealing.paths[number]) for number, comment in sealing.comments.items()]
+        moved += [(comment, ()) for comment, _ in self.document.dropped]
+        for comment, path in moved:
+            there = paths.get(comment.start + shifts[bisect_right(ends, comment.start)])
+            if there is None or there == path or not comment.text:
+                continue
+            index = by_start.get(comment.start + 1)
+            if index is None and sealer.selects(there):
+                sealing.edits.append((comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there)))
+            elif index is not None:
+                sealing.edits[index] = (comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there))
+        self.notation = sealer.notation(self.renumbered(numbers, leaves, ends, shifts)) if sealing.entries else None
+
+    def renumbered(self, numbers: dict[int, int], leaves: list[int], ends: list[int], shifts: list[int]) -> list[NotationEntry]:
+        """The notation under the numbers that the visits have in the encrypted text."""
+        renumber: dict[int, int] = {}
+        following = iter(leaves)
+        for number, node in enumerate(self.sealing.visits.nodes):
+            there = next(following, None) if isinstance(node, Leaf) else numbers.get(node.start + shifts[bisect_right(ends, node.start)])
+            if there is not None:
+                renumber[number] = there
+        return [(renumber[number], original) for number, original in self.sealing.entries if number in renumber]
+
+
+def _same(shape: _Shape, check: YamlDocument, number: int) -> bool:
+    """Whether a document of the encrypted text has this shape."""
+    if number >= len(check.tree):
+        return False
+    visits = [(visit.node, visit.path) for visit in walk([check.tree[number]])]
+    if len(visits) != len(shape):
+        return False
+    for (node, path), (comment, wanted, inline) in zip(visits, shape, strict=True):
+        if isinstance(node, Comment) is not comment or path != wanted or (inline is not None and inline is not node.inline):  # type: ignore[union-attr]
+            return False
+    return True

@@ -1,0 +1,279 @@
+"""From encrypted text to plain text: envelopes become values in the style they stand in, and the metadata block goes."""
+
+from __future__ import annotations
+
+import re
+
+from secrettool.sops.store import Opener
+from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node
+from secrettool.sops.values import Value, kind_of, plain_text
+from secrettool.stores.splice import Edit, splice
+from secrettool.stores.yaml.blocks import Block, block_of
+from secrettool.stores.yaml.compose import WAS_ALIAS_ABOVE, node_end
+from secrettool.stores.yaml.layout import last_leaf
+from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
+from secrettool.stores.yaml.restore import block_text, double_quoted, scalar_text
+from secrettool.stores.yaml.scan import BREAK
+from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Place, column_of, place_of
+from secrettool.stores.yaml.styles import is_simple
+from secrettool.stores.yaml.visits import Visits
+
+_BESIDE = re.compile(r"[ \t]+#")
+_ROOT_NOTE = re.compile(rf"{ROOT} (.+) at line ([0-9]+), column ([0-9]+)\Z")
+_BREAK_BEFORE = re.compile("(?:\r\n|[\n\r\x85\u2028\u2029])\\Z")
+_COMMA = re.compile("[ \t\n\r]*,")
+
+
+class Opening:
+    """The edits that make a document's text the plain one.
+
+    Args:
+        document: The encrypted document.
+        opener: What was opened.
+    """
+
+    def __init__(self, document: YamlDocument, opener: Opener) -> None:
+        self.document = document
+        self.text = document.text
+        self.opener = opener
+        self.newline = document.newline
+        self.edits: list[Edit] = []
+        self.visits = Visits(document.tree)
+        self.cut = len(self.text)
+        """Where the text ends once a block without a final newline is gone."""
+
+    def run(self) -> str:
+        """The plain text."""
+        for part in self.document.parts:
+            self._sections(part)
+        skipped = {number for copy in self.visits.copies for number in range(copy.first, copy.end)}
+        if self.document.expanded:
+            skipped |= self._aliases()
+        self._values(skipped)
+        for comment, _ in self.document.dropped:
+            text = self.opener.extra(comment.text, ()) if comment.text.startswith("ENC[") else None
+            if text is not None:
+                self.edits.append((comment.start + 1, comment.end, text))
+        return splice(self.text, self.edits)
+
+    # ---- values -------------------------------------------------------------------------------------------------------------------------------
+
+    def _values(self, skipped: set[int]) -> None:
+        """Replace what was opened."""
+        nodes, notation = self.opener.nodes, self.opener.notation
+        append = self.edits.append
+        for number, node in enumerate(self.visits.nodes):
+            opened = nodes[number]
+            if opened is None or (skipped and number in skipped):
+                continue
+            if node.__class__ is Comment:
+                text = notation.get(number)
+                append((node.start + 1, node.end, opened.text if text is None else text[1:]))  # type: ignore[union-attr]
+            elif opened.__class__ is Comment:
+                self._list_comment(node, opened.text)  # type: ignore[union-attr, arg-type]
+            elif number in notation:
+                self._notation(node, notation[number])  # type: ignore[arg-type]
+            else:
+                value = opened.value  # type: ignore[union-attr]
+                if value.__class__ is str and not node.style and not node.flow and is_simple(value):  # type: ignore[union-attr, arg-type]
+                    append((node.start, node.end, value))  # type: ignore[arg-type]
+                else:
+                    self._leaf(node, value, opened.plain)  # type: ignore[union-attr, arg-type]
+
+    def _leaf(self, leaf: YamlLeaf, value: Value, plain: str | None) -> None:
+        if leaf.style in ("|", ">"):
+            self._block(leaf, value, plain)
+            return
+        one_line = leaf.end >= self.cut or _BESIDE.match(self.text, leaf.end) is not None
+        self.edits.append((leaf.start, leaf.end, scalar_text(leaf, value, plain, self.newline, one_line=one_line)))
+
+    def _notation(self, leaf: YamlLeaf, original: str | None) -> None:
+        """Put back the text that the original had."""
+        start, end = leaf.start, leaf.end
+        if leaf.style in ("|", ">") and isinstance(leaf.value, str):
+            block = block_of(self.text, leaf, leaf.value)
+            start, end = block.header, block.end
+            if original is None:  # a content line that was inserted goes with its break
+                found = BREAK.match(self.text, end)
+                end = end if found is None or end == self.cut else found.end()
+        properties = leaf.properties
+        if original is not None and properties is not None and original.startswith("!") and f"&{properties.anchor} " in original:
+            start = properties.start
+        self.edits.append((start, end, original or ""))
+
+    def _block(self, leaf: YamlLeaf, value: Value, plain: str | None) -> None:
+        assert isinstance(leaf.value, str)
+        block = block_of(self.text, leaf, leaf.value)
+        if isinstance(value, str) and self._breaks(leaf, block) == len(value) - len(value.rstrip("\n")):
+            newline = _BREAK_BEFORE.search(self.text, max(block.header - 2, 0), block.header)
+            body = block_text(leaf.style, block.indent, value, newline[0] if newline else self.newline, digit=block.digit)
+            if body is not None:
+                self.edits.append((block.header, block.end, body))
+                return
+        text = double_quoted(value) if isinstance(value, str) else scalar_text(leaf, value, plain, self.newline)
+        line = _BREAK_BEFORE.search(self.text, max(block.header - 2, 0), block.header)
+        self.edits.append((leaf.start, block.indicator, text))
+        self.edits.append((block.header if line is None else line.start(), block.end, ""))
+
+    def _breaks(self, leaf: YamlLeaf, block: Block) -> int:
+        """Line breaks that the block gives its value at the end, once the metadata block is gone."""
+        assert isinstance(leaf.value, str)
+        count = len(leaf.value) - len(leaf.value.rstrip("\n"))
+        if leaf.end > self.cut and (block.keeps or block.end >= self.cut):
+            return max(count - 1, 0)
+        return count
+
+    def _list_comment(self, leaf: YamlLeaf, comment: str) -> None:
+        """A list element that sops made of a comment becomes one again."""
+        start, end, text = leaf.start, leaf.end, "#" + comment
+        if leaf.properties is not None:
+            start = leaf.properties.start
+        if leaf.flow:
+            found = _COMMA.match(self.text, end)
+            self.edits.append((start, end if found is None else found.end(), f"{self.newline}{text}{self.newline}"))
+            return
+        if leaf.style in ("|", ">") and isinstance(leaf.value, str):
+            end = block_of(self.text, leaf, leaf.value).end
+        self.edits.append((self.text.rindex("-", 0, start), end, text))
+
+    # ---- aliases ------------------------------------------------------------------------------------------------------------------------------
+
+    def _aliases(self) -> set[int]:
+        """Write aliases back; the numbers of the visits that go with them."""
+        numbers: dict[int, int] = {}
+        for number, node in enumerate(self.visits.nodes):
+            numbers.setdefault(id(node), number)
+        skipped: set[int] = set()
+        done = -1
+        for node, target in self.document.expanded:
+            properties = node.properties
+            assert properties is not None and properties.anchor is not None
+            if properties.start < done:
+                continue
+            name = properties.anchor.split("alias_", 1)[1]
+            if target is not None and self._content(node, numbers) == self._content(target, numbers):
+                done = node.end
+                self._write_alias(node, name)
+                if not isinstance(node, YamlItem):
+                    inside = (leaf for leaf in _leaves(node) if properties.start <= leaf.start < done)
+                    skipped |= {numbers[id(leaf)] for leaf in inside if id(leaf) in numbers}
+            else:
+                self.edits.append((properties.start, _behind_anchor(self.text, properties.start, properties.anchor), ""))
+        return skipped
+
+    def _write_alias(self, node: YamlLeaf | YamlBranch | YamlSequence | YamlItem, name: str) -> None:
+        properties = node.properties
+        assert properties is not None and properties.anchor is not None
+        start, end = properties.start, node.end
+        if not properties.anchor.startswith(WAS_ALIAS_ABOVE):
+            self.edits.append((start, end, "*" + name))
+            return
+        column = column_of(self.text, start)
+        line = start - column
+        found = _BREAK_BEFORE.search(self.text, max(line - 2, 0), line)
+        above = line if found is None else found.start()
+        place = above - column_of(self.text, above) + column
+        self.edits.append((place, place, "*" + name))
+        self.edits.append((above, end, ""))
+
+    def _content(self, node: object, numbers: dict[int, int]) -> list[object]:
+        """What a node holds once it is opened, typed and deep, comments left out."""
+        if isinstance(node, YamlItem):
+            return ["str", node.key]
+        content: list[object] = []
+        stack: list[object] = [node]
+        nodes = self.opener.nodes
+        while stack:
+            entry = stack.pop()
+            if isinstance(entry, Leaf):
+                number = numbers.get(id(entry))
+                opened = nodes[number] if number is not None else None
+                value = opened.value if isinstance(opened, Leaf) else entry.value
+                content += ("null",) if value is None else (kind_of(value), plain_text(value))
+            elif isinstance(entry, Item):
+                content.append((entry.key,))
+                stack.append(entry.value)
+            elif isinstance(entry, str):
+                content.append(entry)
+            elif not isinstance(entry, Comment):
+                content.append("{" if isinstance(entry, Branch) else "[")
+                stack.append("end")
+                stack.extend(reversed(entry.items))  # type: ignore[attr-defined]
+        return content
+
+    # ---- metadata -----------------------------------------------------------------------------------------------------------------------------
+
+    def _sections(self, part: Part) -> None:
+        """Take the blocks of a document out."""
+        for item in part.section:
+            place = place_of(self.text, part.root, item)
+            if place.flow:
+                self._flow_section(place)
+                continue
+            layout = place.notes.layout
+            start, end = place.start, place.end
+            at_end = end == len(self.text) and BREAK.match(self.text, end - 1) is None
+            for _ in range((NO_BLANK_LINE in layout) + at_end):
+                found = _BREAK_BEFORE.search(self.text, max(start - 2, 0), start)
+                start = start if found is None else found.start()
+            if at_end:
+                self.cut = start
+            empty = not any(isinstance(entry, Item) for entry in part.root.items)
+            kept = EMPTY in layout.split(", ") or layout.startswith(ROOT + " ")
+            self.edits.append((start, end, "{}" + self.newline if empty and not kept else ""))
+            self._layout(part, layout)
+
+    def _flow_section(self, place: Place) -> None:
+        """Take a block out of a root in flow style, with the comma that came with it."""
+        start, end = place.start, place.end
+        found = _COMMA.match(self.text, end)
+        if found is not None:
+            end = found.end()
+        elif self.text[start - 2 : start] == ", ":
+            start -= 2
+        elif self.text[:start].rstrip().endswith(","):
+            start = len(self.text[:start].rstrip()) - 1
+        self.edits.append((start, end, ""))
+
+    def _layout(self, part: Part, layout: str) -> None:
+        """Undo the other changes that came with a block."""
+        words = layout.split(", ")
+        note = _ROOT_NOTE.match(layout.removesuffix(", " + NO_BLANK_LINE))
+        if note is not None:
+            line, at = int(note[2]), part.start
+            for _ in range(line):
+                found = BREAK.search(self.text, at)
+                at = at if found is None else found.end()
+            column = int(note[3]) - (0 if line else column_of(self.text, at))
+            self.edits.append((at + column, at + column, note[1]))
+        leaf = last_leaf(part.root) if CLIP in words or KEEP in words else None
+        if leaf is not None and leaf.style in ("|", ">"):
+            minus = self.text.find("-", leaf.start, leaf.start + 3)
+            if minus >= 0:
+                self.edits.append((minus, minus + 1, "+" if KEEP in words else ""))
+
+
+def _leaves(node: Node) -> list[Leaf | Comment]:
+    """All leaves and comments under a node."""
+    found: list[Leaf | Comment] = []
+    stack: list[object] = [node]
+    while stack:
+        entry = stack.pop()
+        if isinstance(entry, Leaf | Comment):
+            found.append(entry)
+        elif isinstance(entry, Item):
+            stack.append(entry.value)
+        else:
+            stack.extend(entry.items)  # type: ignore[attr-defined]
+    return found
+
+
+def _behind_anchor(text: str, start: int, name: str) -> int:
+    """Offset behind an anchor and the blanks after it."""
+    end = text.index("&" + name, start) + len(name) + 1
+    while text[end : end + 1] in (" ", "\t"):
+        end += 1
+    return end
+
+
+__all__ = ["Opening", "node_end"]

@@ -1,0 +1,79 @@
+"""Read a YAML text into a document."""
+
+from __future__ import annotations
+
+from secrettool.errors import FormatError
+from secrettool.sops.store import SECTION_KEY
+from secrettool.sops.tree import Comment, Item, TreePath
+from secrettool.stores.yaml.comments import attach
+from secrettool.stores.yaml.compose import Composer, YamlNode
+from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence
+from secrettool.stores.yaml.parser import TokenParser, parse_events
+from secrettool.stores.yaml.scan import may_have_comments, tokens
+
+
+def read(text: str) -> YamlDocument:
+    """The document of a text, `sops` sections still in the tree.
+
+    Raises:
+        FormatError: The text is not YAML, or not YAML that sops takes.
+    """
+    document = YamlDocument(text, [])
+    composer = Composer(document)
+    if may_have_comments(text):
+        found = tokens(text)
+        attached = attach(text, found)
+        TokenParser(text, found, attached, composer).run()
+        document.comments = bool(attached.lines)
+        if attached.lines:
+            _find_dropped(document, attached.lines)
+    else:
+        parse_events(text, composer)
+    if not document.tree:
+        raise FormatError("EOF: there is no document in the text, only blanks or comments")
+    return document
+
+
+def take_sections(document: YamlDocument) -> None:
+    """Take the `sops` entries out of the roots of all documents; each part keeps its own."""
+    for part in document.parts:
+        items: list[Item | Comment] = []
+        for entry in part.root.items:
+            if isinstance(entry, YamlItem) and entry.key == SECTION_KEY:
+                part.section.append(entry)
+            else:
+                items.append(entry)
+        part.root.items = items
+
+
+def _find_dropped(document: YamlDocument, lines: list[tuple[int, int]]) -> None:
+    """Find the comments that are not in the tree, and what is around them."""
+    seen: set[int] = set()
+    collections: list[tuple[int, int, TreePath]] = []
+    stack: list[tuple[YamlNode, TreePath]] = [(part.root, ()) for part in document.parts]
+    while stack:
+        node, path = stack.pop()
+        if not isinstance(node, YamlBranch | YamlSequence):
+            continue
+        collections.append((node.start, node.end, path))
+        for entry in node.items:
+            if isinstance(entry, Comment):
+                seen.add(entry.start)
+            elif isinstance(entry, Item):
+                if entry.value.alias is None:  # type: ignore[attr-defined]
+                    stack.append((entry.value, (*path, str(entry.key))))  # type: ignore[arg-type]
+            elif entry.alias is None:  # type: ignore[union-attr]
+                stack.append((entry, path))  # type: ignore[arg-type]
+    missing = [line for line in lines if line[0] not in seen]
+    if not missing:
+        return
+    text = document.text
+    collections.sort()
+    for start, end in missing:
+        around: TreePath = ()
+        for first, last, path in collections:
+            if first > start:
+                break
+            if start < last:
+                around = path
+        document.dropped.append((Comment(text[start + 1 : end], False, start, end), around))
