@@ -25,7 +25,7 @@ NEW_FILE_MODE = 0o666  # less the umask, as Go's os.Create gives to the files of
 PRIVATE_MODE = 0o600
 MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 MOUNTS = "/proc/self/mounts"
-ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
+ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT")
 NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})  # the file system, or the folder's mode, cannot do it
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from secrettool.errors import ExitCode, InputError, OutputError
+
+if TYPE_CHECKING:
+    from secrettool.keys import Prompt
 
 
 def read_stdin() -> bytes:
@@ -47,7 +50,7 @@ def _forget_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def asker() -> Callable[[str], str | None] | None:
+def asker() -> Prompt | None:
     """How to ask for a passphrase; None when there is no terminal."""
     return _ask if os.path.exists("/dev/tty") and (sys.stdin.isatty() or sys.stderr.isatty()) else None
 

@@ -7,7 +7,7 @@ Source: sops 3.13 cmd/sops/{edit,set,unset}.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from secrettool.errors import EmitError, ExitCode, FormatError, SecrettoolError
@@ -38,21 +38,28 @@ def _adopt_types(document: Document, typed: Tree) -> bool:
     """Give the leaves of a parsed text the types of another tree of the same shape (a float that is written `7` is a float).
 
     Returns:
-        False, with nothing changed, when the trees differ in more than types.
+        False, with nothing changed, when the trees differ in more than types and the places of comments.
     """
     if len(document.tree) != len(typed) or not all(map(alike, document.tree, typed)):
         return False
-    for mine, theirs in zip(walk(document.tree), walk(typed), strict=True):
-        if isinstance(mine.node, Leaf) and isinstance(theirs.node, Leaf) and type(mine.node.value) is not type(theirs.node.value):
-            mine.node.value = theirs.node.value
-            mine.node.plain = None
+    for mine, theirs in zip(_leaves(document.tree), _leaves(typed), strict=True):
+        if type(mine.value) is not type(theirs.value):
+            mine.value = theirs.value
+            mine.plain = None
     return True
+
+
+def _leaves(tree: Tree) -> Iterator[Leaf]:
+    return (visit.node for visit in walk(tree) if isinstance(visit.node, Leaf))
 
 
 def _reseal_text(file: SealedFile, opened: OpenedFile, reuse: Reuse, document: Document, metadata: Metadata, runtime: Runtime) -> bytes:
     check_reserved(document.tree, file.store)
-    metadata = replace(metadata, lastmodified=runtime.now(), version=newer(metadata.version, FORMAT_VERSION))
-    return file.store.seal(document, TreeSealer(document, metadata, opened.cipher, runtime.entropy, reuse))
+    return file.store.seal(document, TreeSealer(document, _renewed(metadata, runtime), opened.cipher, runtime.entropy, reuse))
+
+
+def _renewed(metadata: Metadata, runtime: Runtime) -> Metadata:
+    return replace(metadata, lastmodified=runtime.now(), version=newer(metadata.version, FORMAT_VERSION))
 
 
 def newer(one: str, other: str) -> str:
@@ -123,27 +130,44 @@ def same_metadata(one: Metadata, other: Metadata) -> bool:
 def _change_first(file: SealedFile, opened: OpenedFile, change: Callable[[Branch], Branch], runtime: Runtime) -> bytes:
     """Change the first document's tree and write it back into the text."""
     plain = plain_document(file.store, opened)
-    reuse = Reuse(opened, plain, typed=True)
     if not _adopt_types(plain, opened.tree):
-        # The text cannot be aligned with the values: go on from what the text says.
-        reuse = Reuse(opened, None)
+        # sops' own printing of a file can lose a value (INI takes the quotes off `'x'`): the text is no ground to stand on, the values are.
+        return _printed_anew(file, opened, [change(opened.tree[0]), *opened.tree[1:]], runtime)
     tree = [change(plain.tree[0]), *plain.tree[1:]]
     check_reserved(tree, file.store)
     document = _amended(file.store, plain, tree)
-    return _reseal_text(file, opened, reuse, document, file.metadata, runtime)
+    if document is None:
+        return _printed_anew(file, opened, tree, runtime)
+    return _reseal_text(file, opened, Reuse(opened, plain, typed=True), document, file.metadata, runtime)
 
 
-def _amended(store: Store, plain: Document, tree: Tree) -> Document:
-    """The document with the smallest change of the text that gives the tree; printed anew where there is none."""
+def _amended(store: Store, plain: Document, tree: Tree) -> Document | None:
+    """The document with the smallest change of the text that gives the tree; None where there is none."""
     try:
         document = store.parse(store.amend(plain, tree))
-        if _adopt_types(document, tree):
-            return document
     except (EmitError, FormatError):
-        pass
-    document = store.parse(store.emit(tree))
-    _adopt_types(document, tree)
-    return document
+        return None
+    return document if _adopt_types(document, tree) else None
+
+
+def _printed_anew(file: SealedFile, opened: OpenedFile, tree: Tree, runtime: Runtime) -> bytes:
+    """The encrypted file in its store's own layout, for a tree that the text cannot be changed into.
+
+    Raises:
+        EmitError: Not even that holds the values.
+    """
+    check_reserved(tree, file.store)
+    metadata = _renewed(file.metadata, runtime)
+    sealer = TreeSealer(Document("", tree), metadata, opened.cipher, runtime.entropy, Reuse(opened, None))
+    data = file.store.emit_sealed(sealer.sealed_tree(), sealer.section)
+    written = load(file.store, data)
+    values = OpenedFile(written.document, written.metadata, opened.data_key).tree
+    if len(values) != len(tree) or not all(map(alike, values, tree)):
+        raise EmitError(
+            f"the change cannot be written as {file.store.name} without changing other values",
+            hint="decrypt with --output-type json, change that, and encrypt it again",
+        )
+    return data
 
 
 def set_value(file: SealedFile, opened: OpenedFile, steps: Steps, value: Node, runtime: Runtime) -> bytes:

@@ -122,28 +122,27 @@ def same(one: Node | Comment, other: Node | Comment) -> bool:
 
 
 def alike(one: Branch, other: Branch) -> bool:
-    """Whether two trees have the same structure, comments and canonical text, whatever the types of their leaves."""
-    stack: list[tuple[Node | Comment, Node | Comment]] = [(one, other)]
+    """Whether two trees have the same structure and canonical text, whatever the types of their leaves and the places of their comments."""
+    stack: list[tuple[Node, Node]] = [(one, other)]
     while stack:
         a, b = stack.pop()
-        if isinstance(a, Comment) and isinstance(b, Comment):
-            if a.text != b.text:
+        if isinstance(a, Leaf) or isinstance(b, Leaf):
+            if not (isinstance(a, Leaf) and isinstance(b, Leaf)) or (a.value is None) != (b.value is None):
                 return False
-        elif isinstance(a, Leaf) and isinstance(b, Leaf):
-            if (a.value is None) != (b.value is None) or (a.value is not None and plain_text(a.value) != plain_text(b.value)):
+            if a.value is not None and b.value is not None and plain_text(a.value) != plain_text(b.value):
                 return False
-        elif isinstance(a, Branch | Sequence) and isinstance(b, Branch | Sequence):
-            if isinstance(a, Branch) != isinstance(b, Branch) or len(a.items) != len(b.items):
-                return False
-            for left, right in zip(a.items, b.items, strict=True):
-                if isinstance(left, Item) and isinstance(right, Item) and left.key == right.key:
-                    stack.append((left.value, right.value))
-                elif isinstance(left, Item) or isinstance(right, Item):
-                    return False
-                else:
-                    stack.append((left, right))
-        else:
+            continue
+        left = [entry for entry in a.items if not isinstance(entry, Comment)]
+        right = [entry for entry in b.items if not isinstance(entry, Comment)]
+        if isinstance(a, Branch) != isinstance(b, Branch) or len(left) != len(right):
             return False
+        for mine, theirs in zip(left, right, strict=True):
+            if isinstance(mine, Item) and isinstance(theirs, Item):
+                if mine.key != theirs.key:
+                    return False
+                stack.append((mine.value, theirs.value))
+            elif not isinstance(mine, Item) and not isinstance(theirs, Item):
+                stack.append((mine, theirs))
     return True
 
 

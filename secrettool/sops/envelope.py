@@ -21,7 +21,9 @@ DATA_KEY_SIZE = 32  # bytes
 NONCE_SIZE = 32  # bytes; the format's own, GCM's usual is 12
 TAG_SIZE = 16  # bytes
 
-_HEAD = "ENC[AES256_GCM,data:"
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
+# What programs write: one way to read it, and twice as fast as the reference's expression below, which is for everything else.
+_USUAL = re.compile(r"ENC\[AES256_GCM,data:([A-Za-z0-9+/]+={0,2}),iv:([A-Za-z0-9+/]+={0,2}),tag:([A-Za-z0-9+/]+={0,2}),type:([a-z]+)\]\Z")
 _ENVELOPE = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]")
 
 
@@ -104,17 +106,16 @@ class Cipher:
         Raises:
             EnvelopeError: Not an envelope, not base64, or not sealed under this key for this place.
         """
-        data, iv, tag, kind = _split(envelope)
-        # Python takes surplus padding, Go does not.
-        if (len(iv) | len(data) | len(tag)) & 3 or "===" in envelope:
+        match = _USUAL.match(envelope)
+        if match is not None:
+            data, iv, tag, kind = match.groups()
+        else:
+            data, iv, tag, kind = _split(envelope)
+        if (len(iv) | len(data) | len(tag)) & 3:  # Python takes surplus padding, Go does not
             raise EnvelopeError("a part of the envelope is not base64")
+        nonce = a2b_base64(iv)
         try:
-            nonce = a2b_base64(iv, strict_mode=True)
-            sealed = a2b_base64(data, strict_mode=True) + a2b_base64(tag, strict_mode=True)
-        except ValueError:
-            raise EnvelopeError("a part of the envelope is not base64") from None
-        try:
-            plain = self._gcm.decrypt(nonce, sealed, aad)
+            plain = self._gcm.decrypt(nonce, a2b_base64(data) + a2b_base64(tag), aad)
         except InvalidTag:
             raise EnvelopeError("the tag does not verify: changed, moved from another key, or not of this file") from None
         except ValueError:
@@ -123,14 +124,12 @@ class Cipher:
 
 
 def _split(envelope: str) -> tuple[str, str, str, str]:
-    """Data, iv, tag and type word of an envelope."""
-    if envelope.startswith(_HEAD):
-        parts = envelope[len(_HEAD) :].split(",")
-        if len(parts) == 4:  # the usual case, twice as fast as the expression and the same where it applies
-            data, iv, tag, kind = parts
-            if data and iv.startswith("iv:") and tag.startswith("tag:") and kind.startswith("type:") and kind.find("]") == len(kind) - 1:
-                return data, iv[3:], tag[4:], kind[5:-1]
+    """Data, iv, tag and type word of an envelope that is not written as usual."""
     match = _ENVELOPE.match(envelope)
     if match is None:
         raise EnvelopeError("the text is not an envelope")
-    return match[1], match[2], match[3], match[4]
+    data, iv, tag, kind = match.groups()
+    for part in (data, iv, tag):
+        if not _BASE64.match(part):
+            raise EnvelopeError("a part of the envelope is not base64")
+    return data, iv, tag, kind

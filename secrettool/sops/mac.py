@@ -19,14 +19,12 @@ class Mac:
         only_encrypted: `mac_only_encrypted`: only leaves that are selected for encryption count.
     """
 
-    __slots__ = ("_hash", "_update", "only_encrypted")
+    __slots__ = ("_add", "_parts", "only_encrypted")
 
     def __init__(self, only_encrypted: bool) -> None:
-        self._hash = hashlib.sha512()
+        self._parts: list[str] = []
+        self._add = self._parts.append
         self.only_encrypted = only_encrypted
-        if only_encrypted:
-            self._hash.update(_ONLY_ENCRYPTED)
-        self._update = self._hash.update
 
     def add(self, value: Value, selected: bool) -> None:
         """Add a leaf that is not null; comments never count.
@@ -36,9 +34,10 @@ class Mac:
             selected: Whether the leaf is encrypted.
         """
         if selected or not self.only_encrypted:
-            text = value if value.__class__ is str else plain_text(value)
-            self._update(text.encode("utf-8", "surrogateescape"))
+            self._add(value if value.__class__ is str else plain_text(value))  # type: ignore[arg-type]
 
     def text(self) -> str:
         """The digest, 128 upper-case hexadecimal digits. It is an unkeyed hash of secrets: only ever to be sealed."""
-        return self._hash.hexdigest().upper()
+        digest = hashlib.sha512(_ONLY_ENCRYPTED if self.only_encrypted else b"")
+        digest.update("".join(self._parts).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest().upper()

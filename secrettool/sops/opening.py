@@ -14,8 +14,8 @@ from secrettool.sops.metadata import Metadata
 from secrettool.sops.notation import open_notation
 from secrettool.sops.selection import Selection, Selector
 from secrettool.sops.store import Document
-from secrettool.sops.tree import Comment, Leaf, Tree, TreePath, dotted, substitute, walk
-from secrettool.sops.values import parse_plain
+from secrettool.sops.tree import NOWHERE, Comment, Leaf, Tree, TreePath, dotted, substitute, walk
+from secrettool.sops.values import Value, parse_plain
 
 
 class OpenedFile:
@@ -49,18 +49,7 @@ class OpenedFile:
         self.nodes: list[Leaf | Comment | None] = []
         self._selection = Selection(metadata.selector or Selector())
         mac = Mac(metadata.mac_only_encrypted)
-        selects = self._selection.by_visit
-        for visit in walk(document.tree):
-            node = visit.node
-            selected = selects(visit)
-            if isinstance(node, Comment):
-                self._comment(node, visit.path, selected)
-            elif selected and node.value != "":
-                self._leaf(node, visit.path, mac)
-            else:
-                mac.add(node.value, selected)
-                self.opened.append(None)
-                self.nodes.append(None)
+        self._open_all(mac)
         self.mac_text = mac.text()
         """Digest of the values; an unkeyed hash of secrets, only ever to be sealed."""
         if not ignore_mac:
@@ -83,26 +72,41 @@ class OpenedFile:
         self.extras[text, path] = envelope
         return text
 
-    def _leaf(self, leaf: Leaf, path: TreePath, mac: Mac) -> None:
-        envelope = leaf.value
+    def _open_all(self, mac: Mac) -> None:
+        """Visit the tree once. Files have tens of thousands of values: what this loop does not need, it does not do."""
+        selects, open_leaf, count = self._selection.by_visit, self._open_leaf, mac.add
+        opened_of_all, nodes = self.opened.append, self.nodes.append
+        for visit in walk(self.document.tree):
+            node, path, _ = visit
+            selected = selects(visit)
+            if isinstance(node, Comment):
+                self._comment(node, path, selected)
+            elif not selected or node.value == "":
+                count(node.value, selected)
+                opened_of_all(None)
+                nodes(None)
+            else:
+                opened, value = open_leaf(node.value, path)
+                opened_of_all(opened)
+                if opened.kind == "comment":
+                    # sops writes comments inside lists as elements. They are no values: the MAC leaves them out.
+                    nodes(Comment(opened.text))
+                else:
+                    count(value, True)
+                    nodes(Leaf(value, NOWHERE, NOWHERE, opened.text))
+
+    def _open_leaf(self, envelope: Value, path: TreePath) -> tuple[Opened, Value]:
         if not isinstance(envelope, str):
             raise TreeDecryptError(f"Expected encrypted value as string, but got {type(envelope).__name__}", where=dotted(path))
         try:
             opened = self.cipher.open(envelope, aad=additional_data(path))
-            value = opened.text if opened.kind == "str" else parse_plain(opened.kind, opened.text)
+            return opened, opened.text if opened.kind == "str" else parse_plain(opened.kind, opened.text)
         except ValueError as error:
             raise TreeDecryptError(
                 f"Could not decrypt value: {error}",
                 where=dotted(path),
                 hint="the value or one of the keys above it was changed by hand, or it comes from another file",
             ) from None
-        self.opened.append(opened)
-        if opened.kind == "comment":
-            # sops writes comments inside lists as elements. They are no values: the MAC leaves them out.
-            self.nodes.append(Comment(opened.text))
-            return
-        mac.add(value, True)
-        self.nodes.append(Leaf(value, plain=opened.text))
 
     def _comment(self, comment: Comment, path: TreePath, selected: bool) -> None:
         opened = None

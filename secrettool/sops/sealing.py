@@ -18,10 +18,16 @@ from secrettool.sops.reuse import Reuse
 from secrettool.sops.selection import Selection, Selector
 from secrettool.sops.store import Document, NotationEntry, Sealed
 from secrettool.sops.tree import Branch, Comment, Leaf, Tree, TreePath, Visit, dotted, substitute, walk
-from secrettool.sops.values import Kind, kind_of, plain_text
+from secrettool.sops.values import Kind, Time, kind_of, plain_text
 
 Entropy = Callable[[int], bytes]
 """Returns that many random bytes, fit for keys."""
+
+
+def _check_zone(text: str, path: TreePath) -> None:
+    """Refuse a zone of 24 hours, which YAML takes and the format cannot read back (Go: Time.MarshalText)."""
+    if text[-6] in "+-" and int(text[-5:-3]) > 23:
+        raise TreeEncryptError("timezone hour outside of range [0,23]", where=dotted(path), hint="write the time in UTC, or as a string in quotes")
 
 
 class TreeSealer:
@@ -86,6 +92,8 @@ class TreeSealer:
         if isinstance(node, Comment):
             return self._comment(node, visit.path) if selected and node.text else None
         self.visited += 1
+        if node.value.__class__ is Time:
+            _check_zone(plain_text(node.value), visit.path)
         if not selected or node.value == "":
             mac.add(node.value, selected)
             return None

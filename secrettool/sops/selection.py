@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import methodcaller
 from typing import Literal, Protocol
 
 from secrettool.errors import ExitCode, UsageError
@@ -121,7 +122,7 @@ class Selection:
         if self._comment:
             self._comment_matches = _matcher(text)
         elif kind.endswith("suffix"):
-            self._key_matches = lambda key: key.endswith(text)
+            self._key_matches = methodcaller("endswith", text)
         else:
             self._key_matches = _matcher(text)
 

@@ -121,8 +121,13 @@ class Store(Protocol):
     `FormatError` names line and column of broken text, never its content.
     """
 
-    name: str
-    suffixes: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """`yaml`, `json`, `dotenv`, `ini` or `binary`."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Ends of the file names that belong to it."""
 
     def parse(self, data: bytes) -> Document:
         """Parse plain text. A reserved top-level key stays in the tree; the verbs refuse it."""

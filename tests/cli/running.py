@@ -1,19 +1,16 @@
-"""Runs command lines: in a forked child that has the modules already (fast), or as a program of its own (as users do)."""
+"""Runs command lines: in a child of the fork server, which has the modules already (fast), or as a program of its own (as users do)."""
 
 from __future__ import annotations
 
-import io
+import atexit
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import traceback
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
-
-from secrettool.__main__ import main
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent.parent
 VECTORS = ROOT / "tests" / "vectors"
@@ -21,7 +18,6 @@ AGE1 = "age1jwuhmyextvr0rkcvvl8m367lm54t6k0m5yknsdf6nsstpwpccc3srskwc2"
 AGE2 = "age149t8ysk339dztvj6ccmgad7k8uer7satyyprak935e6nd3txgsdskskut7"
 KEY1 = str(VECTORS / "keys" / "age1.txt")
 KEY2 = str(VECTORS / "keys" / "age2.txt")
-LOST = 99  # exit code of a child whose main raised: no command line may do that
 
 
 class Result(NamedTuple):
@@ -37,38 +33,46 @@ def environment(home: str | os.PathLike[str], **more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "NO_COLOR": "1", "LANG": "C.UTF-8", "SOPS_AGE_KEY_FILE": KEY1, **more}
 
 
+class _Server:
+    """The fork server of this process, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, request: Mapping[str, object]) -> int:
+        if self._process is None:
+            command = [sys.executable, "-m", "tests.cli.forkserver"]
+            environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            atexit.register(self.stop)
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+        except BaseException:  # such as the time limit of a test
+            process.kill()
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.communicate()
+
+
+_SERVER = _Server()
+
+
 def forked(words: Sequence[str], cwd: str | os.PathLike[str], env: Mapping[str, str], stdin: bytes = b"") -> Result:
     """Run a command line in a forked child, with real standard streams."""
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given.write(stdin)
-        given.seek(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside the threads of pytest-xdist, which the child does not use
-            child = os.fork()
-        if child == 0:
-            _child(words, cwd, env, (given.fileno(), out.fileno(), err.fileno()))
-        _, status = os.waitpid(child, 0)
-        out.seek(0)
-        err.seek(0)
-        return Result(os.waitstatus_to_exitcode(status), out.read(), err.read().decode("utf-8", "replace"))
-
-
-def _child(words: Sequence[str], cwd: str | os.PathLike[str], env: Mapping[str, str], streams: Sequence[int]) -> NoReturn:
-    code = LOST
-    try:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        sys.stdin, sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, mode), "utf-8") for number, mode in enumerate("rww"))
-        os.chdir(cwd)
-        os.environ.clear()
-        os.environ.update(env)
-        code = main(words)
-        sys.stdout.flush()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    with tempfile.TemporaryDirectory() as folder:
+        streams = {name: os.path.join(folder, name) for name in ("stdin", "stdout", "stderr")}
+        for name, path in streams.items():
+            Path(path).write_bytes(stdin if name == "stdin" else b"")
+        code = _SERVER.ask({"words": list(words), "cwd": os.fspath(cwd), "env": dict(env), **streams})
+        return Result(code, Path(streams["stdout"]).read_bytes(), Path(streams["stderr"]).read_text("utf-8", "replace"))
 
 
 def program(

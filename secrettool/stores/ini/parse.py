@@ -12,7 +12,6 @@ import re
 from typing import NamedTuple
 
 from secrettool.errors import FormatError
-from secrettool.sops.tree import TreePath
 from secrettool.stores.ini.nodes import IniComment, IniLeaf, Key, Leftover, Section, Span
 from secrettool.stores.splice import broken
 
@@ -127,11 +126,6 @@ class _Parser:
         start, end = self._skip(start, end), self._trim(start, end)
         return (start, end) if start < end else None
 
-    def _leave(self, start: int, end: int, path: TreePath) -> None:
-        span = self._trimmed(start, end)
-        if span is not None:
-            self.leftovers.append(Leftover(*span, path))
-
     # ---- lines ----
 
     def _header(self, line: int, start: int, end: int) -> None:
@@ -173,9 +167,12 @@ class _Parser:
     def _overwrite(self, key: Key, section: str) -> None:
         """A later value takes the place of this one, which the tree no longer holds."""
         end = max(key.leaf.tail, key.comment.behind[1] if key.comment is not None and key.comment.behind is not None else 0)
-        self._leave(key.leaf.start, end, (section, key.name))
+        span = self._trimmed(key.leaf.start, end)
+        if span is not None:
+            self.leftovers.append(Leftover(*span, (section, key.name)))
         if key.comment is not None and key.comment.block is not None:
-            self._leave(key.comment.block[0] + 1, key.comment.block[1], (section,))
+            start, end = key.comment.block
+            self.leftovers.append(Leftover(start + 1, end, (section,)))
 
     def _comment(self, anchor: int, line: int | None) -> IniComment | None:
         block, behind = self.block, self.behind

@@ -25,7 +25,7 @@ from secrettool.sops.document import Encrypted, EncryptionPlan, Runtime, SealedF
 from secrettool.sops.keygroups import MasterKey
 from secrettool.sops.selection import Selector
 from secrettool.sops.store import Store
-from secrettool.sops.tree import Leaf
+from secrettool.sops.tree import Branch, Item, Leaf
 from secrettool.stores import by_name
 
 SAMPLES = {
@@ -236,7 +236,9 @@ def test_a_changed_mac_or_time_is_refused_unless_ignored(old: bytes, plan: Encry
     file = load(store_of("json"), re.sub(old, new, data))
     with pytest.raises(MacError):
         file.open(runtime)
-    assert plain_bytes(file, file.open(runtime, ignore_mac=True)) in (SAMPLES["json"], SAMPLES["json"].replace(b"\\u00e9", "é".encode()))
+    # The notation entry belongs to the MAC: without it the values come in their canonical spelling.
+    canonical = SAMPLES["json"].replace(b"\\u00e9", "é".encode()).replace(b"1.50", b"1.5")
+    assert plain_bytes(file, file.open(runtime, ignore_mac=True)) in (SAMPLES["json"], canonical)
 
 
 def test_a_missing_mac_says_so(plan: EncryptionPlan, runtime: Runtime) -> None:
@@ -311,3 +313,14 @@ def test_newer_compares_numbers_not_text() -> None:
     assert changing.newer("3.9.0", "3.13.2") == "3.13.2"
     assert changing.newer("v3.13.3", "3.13.2") == "v3.13.3"
     assert changing.newer("3.13.2-rc.1", "3.13.2") == "3.13.2-rc.1"
+
+
+def test_setting_a_value_never_changes_another_that_the_text_cannot_show(plan: EncryptionPlan, runtime: Runtime) -> None:
+    # A file as sops writes it may hold an INI value in quotes, which sops' own plain text loses.
+    store = store_of("ini")
+    done = encrypt(store_of("json"), b'{"part": {"quoted": "\'x\'", "other": "y"}}', plan, runtime, target=store)
+    file = load(store, done.data)
+    changed = load(store, changing.set_value(file, file.open(runtime), ("part", "other"), Leaf("new"), runtime))
+    part = changed.open(runtime).tree[0].find("part")
+    assert part is not None and isinstance(part.value, Branch)
+    assert [item.value.value for item in part.value.items if isinstance(item, Item) and isinstance(item.value, Leaf)] == ["'x'", "new"]

@@ -152,7 +152,10 @@ def test_entries_of_every_backend_are_written_back_as_they_were() -> None:
 
 
 def test_groups_write_age_and_vault_lists_even_when_empty() -> None:
-    groups = [{"age": [{"enc": "A", "recipient": "x"}], "hc_vault": []}, {"age": [], "hc_vault": [], "pgp": [{"created_at": DATE, "enc": "H", "fp": "F"}]}]
+    groups = [
+        {"age": [{"enc": "A", "recipient": "x"}], "hc_vault": []},
+        {"age": [], "hc_vault": [], "pgp": [{"created_at": DATE, "enc": "H", "fp": "F"}]},
+    ]
     wanted = {key: value for key, value in BASE.items() if key != "age"} | {
         "key_groups": groups,
         "shamir_threshold": 2,

@@ -39,7 +39,10 @@ def test_walk_visits_leaves_and_comments_in_document_order() -> None:
 
 
 def test_walk_goes_through_all_documents() -> None:
-    assert [visit.node.value for visit in walk([Branch([Item("a", Leaf(1))]), Branch([Item("a", Leaf(2))])]) if isinstance(visit.node, Leaf)] == [1, 2]
+    assert [visit.node.value for visit in walk([Branch([Item("a", Leaf(1))]), Branch([Item("a", Leaf(2))])]) if isinstance(visit.node, Leaf)] == [
+        1,
+        2,
+    ]
 
 
 def test_walk_needs_no_recursion() -> None:
