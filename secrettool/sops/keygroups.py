@@ -297,6 +297,11 @@ class KeyGroups(NamedTuple):
     groups: tuple[KeyGroup, ...]
     threshold: int
 
+    @property
+    def needed(self) -> int:
+        """How many groups open the file."""
+        return stated_threshold(self.threshold, len(self.groups))
+
 
 def same_keys(groups: Seq[KeyGroup], others: Seq[KeyGroup]) -> bool:
     """Whether both list the same master keys in the same order."""
@@ -313,9 +318,10 @@ def rewrap_data_key(old: KeyGroups, new: KeyGroups, data_key: DataKey, keyring: 
         ConfigError: No group, an empty group, or a threshold that does not fit.
         SecrettoolError: A master key failed.
     """
-    if same_keys(old.groups, new.groups) and all(key.enc for group in old.groups for key in group):
-        if len(new.groups) == 1 or stated_threshold(old.threshold, len(old.groups)) == stated_threshold(new.threshold, len(new.groups)):
-            return old.groups
+    wrapped = all(key.enc for group in old.groups for key in group)
+    alike = len(new.groups) == 1 or old.needed == new.needed
+    if same_keys(old.groups, new.groups) and wrapped and alike:
+        return old.groups
     if len(new.groups) != 1 or len(old.groups) != 1 or not new.groups[0]:
         return wrap_data_key(new.groups, new.threshold, data_key, keyring, entropy)
     known = {(key.kind, key.text): key for key in old.groups[0] if key.enc}

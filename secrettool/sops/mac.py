@@ -34,7 +34,7 @@ class Mac:
             selected: Whether the leaf is encrypted.
         """
         if selected or not self.only_encrypted:
-            self._add(value if value.__class__ is str else plain_text(value))  # type: ignore[arg-type]
+            self._add(value if value.__class__ is str else plain_text(value))
 
     def text(self) -> str:
         """The digest, 128 upper-case hexadecimal digits. It is an unkeyed hash of secrets: only ever to be sealed."""

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from secrettool.errors import MetadataError
 from secrettool.sops.keygroups import KEY_TYPES, KeyGroup, KeyType, MasterKey
@@ -45,7 +45,7 @@ class Metadata:
     groups: tuple[KeyGroup, ...]
     lastmodified: str
     mac: str
-    selector: Selector | None = Selector()
+    selector: Selector | None = field(default_factory=Selector)
     shamir_threshold: int = 0
     mac_only_encrypted: bool = False
     version: str = FORMAT_VERSION

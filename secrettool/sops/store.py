@@ -86,7 +86,7 @@ class Opener(Protocol):
 
     @property
     def nodes(self) -> Seq[Leaf | Comment | None]:
-        """One entry per visit of the walk: the opened leaf (its `plain` is the plaintext that was inside) or comment, or None where the text stays."""
+        """One entry per visit of the walk: the opened leaf (`plain` is the plaintext that was inside) or comment; None where the text stays."""
 
     @property
     def notation(self) -> Mapping[int, str | None]:

@@ -121,7 +121,7 @@ def _check(value: Value, path: TreePath) -> None:
         )
 
 
-def walk(tree: Tree) -> Iterator[Visit]:
+def walk(tree: Tree) -> Iterator[Visit]:  # noqa: C901 -- one loop: it runs for each of tens of thousands of values
     """Visit leaves and comments depth first in document order, all documents one after the other.
 
     Null, empty mappings and empty lists are not visited: the format never encrypts and never hashes them. Uses a stack of its own, so depth is
