@@ -205,6 +205,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         output.failure(error)
         output.trace(error, words)
         return error.code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.OK
     except click.UsageError as error:
         return _usage(error)
     except click.ClickException as error:

@@ -12,6 +12,7 @@ VARIABLE = "_SECRETTOOL_COMPLETE"
 @click.command(
     "completion",
     cls=options.Command,
+    no_args_is_help=True,
     examples=(
         'eval "$(secrettool completion bash)"        # in ~/.bashrc; bash 4.4 or later',
         'eval "$(secrettool completion zsh)"         # in ~/.zshrc',

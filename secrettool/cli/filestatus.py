@@ -13,7 +13,7 @@ import click
 from secrettool.cli import batch, options
 from secrettool.cli.session import Session
 from secrettool.cli.targets import Target
-from secrettool.errors import ExitCode, MetadataNotFound, SecrettoolError
+from secrettool.errors import ExitCode, FormatError, MetadataNotFound, SecrettoolError
 
 
 @click.command(
@@ -55,8 +55,16 @@ def _encrypted(session: Session, path: str, kind: str | None) -> bool:
         _, file = session.load(path, store)
     except MetadataNotFound:
         return False
+    except FormatError as error:
+        if store.name == "yaml" and not session.read(path).data.strip():
+            return False  # nothing at all is YAML too
+        raise _unknown(error) from None
     except SecrettoolError as error:
-        error.message = f"cannot check file status: {error.message}"
-        error.code = ExitCode.GENERIC
-        raise
+        raise _unknown(error) from None
     return bool(file.metadata.version and file.metadata.mac)
+
+
+def _unknown(error: SecrettoolError) -> SecrettoolError:
+    error.message = f"cannot check file status: {error.message}"
+    error.code = ExitCode.GENERIC
+    return error

@@ -53,10 +53,11 @@ def command(ctx: click.Context, /, words: tuple[str, ...], **given: Any) -> int:
     options.check_outputs(given["in_place"], given["output"])
     decrypting, encrypting, rotating, setting = given["decrypting"], given["encrypting"], given["rotating"], given["setting"]
     _check_there(file, given, bool(encrypting or decrypting or rotating))
-    if sum(map(bool, (decrypting, encrypting, rotating, setting))) > 1:
-        output.warning("more than one of --encrypt, --decrypt, --rotate and --set: only the last of them in this order is done")
     session = Session.start(ctx, given)
-    if not decrypting or encrypting or rotating or setting:
+    several = sum(map(bool, (decrypting, encrypting, rotating, setting))) > 1
+    if several:
+        output.warning("more than one of --encrypt, --decrypt, --rotate and --set: only the last of them in this order is done")
+    if several or not (decrypting or encrypting):
         _check_rule(session, given["filename_override"] or file, bool(encrypting), given)
     if setting:
         return _set(ctx, file, given)
@@ -94,8 +95,11 @@ def _check_there(file: str, given: dict[str, Any], needed: bool) -> None:
 
 
 def _check_rule(session: Session, name: str, encrypting: bool, given: dict[str, Any]) -> None:
-    """Fail when there are creation rules and none matches; explicit keys do without one (encrypt checks that itself)."""
-    if session.config is None or encrypting:
+    """Fail when there are creation rules and none matches; explicit keys do without one."""
+    if encrypting:
+        session.encryption_plan(name, session.store(name, given["input_type"]), given, old_form=True)
+        return
+    if session.config is None:
         return
     from secrettool.config import groups_for_update
 

@@ -131,7 +131,7 @@ class Command(click.Command):
         """Put options before arguments, then let click read them."""
         if not ctx.resilient_parsing:
             flags, arguments = split_words(self.get_params(ctx), args, ctx)
-            args = [*flags, "--", *arguments]
+            args = [*flags, *(["--", *arguments] if arguments else [])]
         return super().parse_args(ctx, args)
 
 

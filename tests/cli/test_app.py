@@ -70,6 +70,11 @@ def test_help_command_shows_help_of_another(cli: Run) -> None:
     assert cli("help").out == cli("--help").out
 
 
+@pytest.mark.parametrize("name", ["groups", "config", "completion"])
+def test_command_that_needs_another_word_shows_its_help(cli: Run, name: str) -> None:
+    assert cli(name) == (0, cli(name, "--help").out, "")
+
+
 def test_help_of_an_unknown_command_is_a_usage_error(cli: Run) -> None:
     done = cli("help", "nonsense")
     assert (done.code, done.out) == (1, b"")

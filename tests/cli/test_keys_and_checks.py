@@ -156,6 +156,13 @@ def test_filestatus_of_one_file(cli: Run, sealed: Path, work: Path) -> None:
     assert cli("filestatus", "p.json") == (0, b'{"encrypted":false}\n', "")
 
 
+def test_filestatus_of_an_empty_file(cli: Run, work: Path) -> None:
+    (work / "e.yaml").touch()
+    (work / "e.json").touch()
+    assert cli("filestatus", "e.yaml") == (0, b'{"encrypted":false}\n', "")
+    assert cli("filestatus", "e.json").code == 1
+
+
 def test_filestatus_of_several_files_is_a_line_each(cli: Run, sealed: Path, work: Path) -> None:
     (work / "p.json").write_bytes(PLAIN)
     done = cli("filestatus", "f.json", "p.json")

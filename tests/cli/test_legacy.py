@@ -99,7 +99,8 @@ def test_decrypt_needs_no_rule(cli: Run, sealed: Path, work: Path) -> None:
 
 
 def test_the_last_of_several_forms_is_done(cli: Run, sealed: Path) -> None:
-    done = cli("-e", "-d", "f.json")
+    assert cli("-e", "-d", "f.json").code == 1  # there are no keys to encrypt with
+    done = cli("-e", "-d", "--age", AGE1, "f.json")
     assert (done.code, done.out) == (0, PLAIN)
     assert "only the last" in done.err
 

@@ -73,7 +73,9 @@ def candidates(document: YamlDocument, part: Part, sealed: frozenset[int]) -> li
         edits, layout = _without_root(text, part, node)
     final = True
     if end == len(text):
-        end -= len(text[last:]) - len(text[last:].rstrip(" \t"))
+        line = end - column_of(text, end)
+        if line >= last and not text[line:].strip(" \t"):
+            end = line  # blanks without a line ending stay behind the block
         final = end < len(text) or not text or text[-1] in "\n\r\x85\u2028\u2029"
     if isinstance(node, YamlBranch) and not final and (header := _chomping(text, node, sealed)) is not None:
         edits, layout = (header,), KEEP if text[header[0] : header[1]] == "+" else CLIP
