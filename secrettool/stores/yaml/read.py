@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from secrettool.errors import FormatError
 from secrettool.sops.store import SECTION_KEY
-from secrettool.sops.tree import Comment, Item, TreePath
+from secrettool.sops.tree import Comment, Item, Leaf, TreePath
 from secrettool.stores.yaml.comments import attach
-from secrettool.stores.yaml.compose import Composer, YamlNode
+from secrettool.stores.yaml.compose import Composer, YamlNode, node_end
 from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence
 from secrettool.stores.yaml.parser import TokenParser, parse_events
 from secrettool.stores.yaml.scan import may_have_comments, tokens
@@ -41,9 +41,27 @@ def take_sections(document: YamlDocument) -> None:
         for entry in part.root.items:
             if isinstance(entry, YamlItem) and entry.key == SECTION_KEY:
                 part.section.append(entry)
+                document.dropped += [(comment, ()) for comment in _comments_beside(entry)]
             else:
                 items.append(entry)
         part.root.items = items
+
+
+def _comments_beside(item: YamlItem) -> list[Comment]:
+    """Comments that the reader puts into a section although they stand in front of its key or behind its end."""
+    found: list[Comment] = []
+    start, end = item.start, node_end(item.value)
+    stack: list[object] = [item.value]
+    while stack:
+        entry = stack.pop()
+        if isinstance(entry, Comment):
+            if not start < entry.start < end:
+                found.append(entry)
+        elif isinstance(entry, Item):
+            stack.append(entry.value)
+        elif not isinstance(entry, Leaf):
+            stack.extend(entry.items)  # type: ignore[attr-defined]
+    return found
 
 
 def _find_dropped(document: YamlDocument, lines: list[tuple[int, int]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from secrettool.errors import ExitCode, TreePathError
@@ -10,14 +12,14 @@ from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence
 
 
 def node(value: object) -> Node:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return Branch([Item(key, node(inner)) for key, inner in value.items()])
     if isinstance(value, list):
         return Sequence([inner if isinstance(inner, Comment) else node(inner) for inner in value])
     return Leaf(value)  # type: ignore[arg-type]
 
 
-def branch(value: dict[str, object]) -> Branch:
+def branch(value: Mapping[str, object]) -> Branch:
     made = node(value)
     assert isinstance(made, Branch)
     return made
