@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool import fs
 from secrettool.errors import ConfigError, ExitCode, FormatError, InputError, SecrettoolError, UsageError
-from secrettool.sops.configfile import SopsConfig, read_config
-from secrettool.sops.rules import CreationRule, RuleMatch, find_rule, matched_text
 from secrettool.sops.selection import SELECTOR_KINDS, Selector, SelectorKind
 from secrettool.sops.tree import Branch
 
 if TYPE_CHECKING:
     from secrettool.masterkeys import ExplicitKeys
+    from secrettool.sops.configfile import SopsConfig
     from secrettool.sops.keygroups import KeyGroup
+    from secrettool.sops.rules import CreationRule, RuleMatch
 
 CONFIG_NAME = ".sops.yaml"
 OTHER_NAME = ".sops.yml"
@@ -51,6 +51,8 @@ class ConfigFile(NamedTuple):
         """
         if self.config.creation_rules is None:
             return None
+        from secrettool.sops.rules import find_rule, matched_text
+
         return find_rule(self.config.creation_rules, matched_text(path, self.directory, os.sep))
 
 
@@ -140,6 +142,8 @@ def load_config(path: str, directory: str) -> ConfigFile:
     Raises:
         ConfigError: It cannot be read, is not YAML, or a field has the wrong type.
     """
+    # Rules are read only where there is a file with them: decrypting beside none shall not wait for them.
+    from secrettool.sops.configfile import SopsConfig, read_config
     from secrettool.stores.yaml import YamlStore
 
     try:

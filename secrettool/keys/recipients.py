@@ -16,12 +16,13 @@ from secrettool.keys.age_hybrid import PUBLIC_SIZE, RECIPIENT_PREFIX
 from secrettool.sops.keygroups import MasterKey
 
 _X25519_SIZE = 32
-_PLUGIN_NAME = re.compile(r"[A-Za-z0-9+._-]+")
-_PRIVATE = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|PRIVATE KEY", re.IGNORECASE)
-_AZURE_URL = re.compile(r"(https://[^/]+)/keys/([^/]+)(?:/([^/]*))?")
-_VAULT_URI = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^?#]*)(.*)", re.DOTALL)
-_VAULT_PATH = re.compile(r"/v[0-9]+/[^/]+/[^/]+/[^/]+")
-_VAULT_PREFIXED = re.compile("/[^/]+" + _VAULT_PATH.pattern)
+# Compiled when they are used first: decrypting needs hardly any of them.
+_PLUGIN_NAME = r"[A-Za-z0-9+._-]+"
+_PRIVATE = r"(?i)AGE-SECRET-KEY-|AGE-PLUGIN-|PRIVATE KEY"
+_AZURE_URL = r"(https://[^/]+)/keys/([^/]+)(?:/([^/]*))?"
+_VAULT_URI = r"(?s)(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^?#]*)(.*)"
+_VAULT_PATH = r"/v[0-9]+/[^/]+/[^/]+/[^/]+"
+_VAULT_PREFIXED = "/[^/]+" + _VAULT_PATH
 _VAULT_EXAMPLE = "https://vault.example.com:8200/v1/transit/keys/keyName"
 
 
@@ -33,7 +34,7 @@ def plugin_name(recipient: str) -> str | None:
 
 
 def _shown(text: str) -> str:
-    if _PRIVATE.search(text):
+    if re.search(_PRIVATE, text):
         return '"<private key>"'
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in escaped) + '"'
@@ -54,7 +55,7 @@ def _plugin_problem(recipient: str, name: str) -> str | None:
         bech32.decode(recipient)
     except ValueError as error:
         return f"invalid recipient encoding: {error}"
-    return None if _PLUGIN_NAME.fullmatch(name) else f"invalid plugin name: {_shown(name)}"
+    return None if re.fullmatch(_PLUGIN_NAME, name) else f"invalid plugin name: {_shown(name)}"
 
 
 def _ssh_problem(recipient: str) -> str | None:
@@ -88,7 +89,7 @@ def check_recipient(recipient: str) -> str:
     elif recipient.startswith("ssh-"):
         problem, what = _ssh_problem(recipient), "age-ssh public key"
     else:
-        private = _PRIVATE.search(recipient)
+        private = re.search(_PRIVATE, recipient)
         raise ConfigError(
             f"failed to parse input, unknown recipient type: {_shown(recipient)}",
             hint="this is a private key: give its public key, and keep the private one out of command lines" if private else None,
@@ -195,7 +196,7 @@ def azure_kv_keys(text: str) -> tuple[MasterKey, ...]:
     """
     keys: list[MasterKey] = []
     for part in text.split(",") if text else []:
-        match = _AZURE_URL.fullmatch(part.strip())
+        match = re.fullmatch(_AZURE_URL, part.strip())
         if match is None:
             raise ConfigError(f"could not parse {_shown(part.strip())} into a valid Azure Key Vault MasterKey")
         keys.append(azure_kv_key(match[1], match[2], match[3] or ""))
@@ -203,13 +204,13 @@ def azure_kv_keys(text: str) -> tuple[MasterKey, ...]:
 
 
 def _vault_key(uri: str) -> MasterKey:
-    match = _VAULT_URI.fullmatch(uri)
+    match = re.fullmatch(_VAULT_URI, uri)
     if match is None or not match[1]:
         raise ConfigError(f"missing scheme in Vault URL (should be like this: {_VAULT_EXAMPLE}), got: {_shown(uri)}")
     path = match[3]
-    if _VAULT_PREFIXED.search(path):
+    if re.search(_VAULT_PREFIXED, path):
         raise ConfigError(f"running Vault with a prefixed URL is not supported! (Format has to be like {_VAULT_EXAMPLE})")
-    if match[4] or not _VAULT_PATH.search(path):
+    if match[4] or not re.search(_VAULT_PATH, path):
         raise ConfigError(f"vault path does not seem to be formatted correctly: (eg. {_VAULT_EXAMPLE})")
     steps = path.strip("/").split("/")
     engine = "/".join(step for step in steps[1:-2] if step)

@@ -8,7 +8,6 @@ Source: RFC 4253 section 6.6; OpenSSH PROTOCOL.key; age agessh/agessh.go, agessh
 from __future__ import annotations
 
 import binascii
-import hashlib
 from typing import TYPE_CHECKING
 
 from secrettool.keys.age_file import encode_base64
@@ -89,6 +88,8 @@ def public_line(blob: bytes) -> str:
 
 def tag(blob: bytes) -> str:
     """The first argument of a stanza for this key: the start of the blob's SHA-256, in base64."""
+    import hashlib  # another OpenSSL, which only files for SSH keys shall wait for
+
     return encode_base64(hashlib.sha256(blob).digest()[:_TAG_SIZE])
 
 

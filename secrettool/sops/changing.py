@@ -8,7 +8,6 @@ Source: sops 3.13 cmd/sops/{edit,set,unset}.go.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from secrettool.errors import EmitError, ExitCode, FormatError, SecrettoolError
 from secrettool.sops.document import (
@@ -59,7 +58,7 @@ def _reseal_text(file: SealedFile, opened: OpenedFile, reuse: Reuse, document: D
 
 
 def _renewed(metadata: Metadata, runtime: Runtime) -> Metadata:
-    return replace(metadata, lastmodified=runtime.now(), version=newer(metadata.version, FORMAT_VERSION))
+    return metadata._replace(lastmodified=runtime.now(), version=newer(metadata.version, FORMAT_VERSION))
 
 
 def newer(one: str, other: str) -> str:
@@ -116,7 +115,7 @@ def replace_text(file: SealedFile, opened: OpenedFile, data: bytes, runtime: Run
     document = parse_plain(file.store, data)
     wanted = metadata if metadata is not None else file.metadata
     if not same_metadata(wanted, file.metadata):
-        wanted = replace(wanted, groups=rewrap(file.metadata, wanted.groups, wanted.shamir_threshold, opened.data_key, runtime))
+        wanted = wanted._replace(groups=rewrap(file.metadata, wanted.groups, wanted.shamir_threshold, opened.data_key, runtime))
     elif file.store.open(file.document, opened) == data:
         return file.data
     return _reseal_text(file, opened, Reuse(opened, plain_document(file.store, opened)), document, wanted, runtime)
@@ -124,7 +123,7 @@ def replace_text(file: SealedFile, opened: OpenedFile, data: bytes, runtime: Run
 
 def same_metadata(one: Metadata, other: Metadata) -> bool:
     """Whether two sections agree in keys, selection and MAC rule; time, MAC and version aside."""
-    return replace(one, lastmodified="", mac="", version="") == replace(other, lastmodified="", mac="", version="")
+    return one._replace(lastmodified="", mac="", version="") == other._replace(lastmodified="", mac="", version="")
 
 
 def _change_first(file: SealedFile, opened: OpenedFile, change: Callable[[Branch], Branch], runtime: Runtime) -> bytes:

@@ -8,7 +8,6 @@ Source: sops 3.13 cmd/sops/{encrypt,decrypt,edit,set,unset,rotate}.go, cmd/sops/
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from secrettool.errors import AlreadyEncryptedError, EmitError, ExitCode, FormatError, SecrettoolError
@@ -27,13 +26,12 @@ from secrettool.sops.metadata import Metadata, read_metadata
 from secrettool.sops.opening import OpenedFile
 from secrettool.sops.reuse import Reuse
 from secrettool.sops.sealing import Entropy, TreeSealer
-from secrettool.sops.selection import Selector
+from secrettool.sops.selection import DEFAULT_SELECTOR, Selector
 from secrettool.sops.store import Document, Store
 from secrettool.sops.tree import Comment, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(NamedTuple):
     """What the format needs from the world.
 
     Attributes:
@@ -49,8 +47,7 @@ class Runtime:
     decryption_order: tuple[str, ...] = DEFAULT_DECRYPTION_ORDER
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptionPlan:
+class EncryptionPlan(NamedTuple):
     """How a new file is encrypted: what a creation rule or the flags say.
 
     Attributes:
@@ -61,7 +58,7 @@ class EncryptionPlan:
     """
 
     groups: tuple[KeyGroup, ...]
-    selector: Selector = field(default_factory=Selector)
+    selector: Selector = DEFAULT_SELECTOR
     shamir_threshold: int = 0
     mac_only_encrypted: bool = False
 

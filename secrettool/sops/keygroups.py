@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from secrettool.errors import ConfigError, DataKeyError, ExitCode, SecrettoolError, UsageError
@@ -92,8 +91,7 @@ KEY_TYPES: Mapping[str, KeyType] = {
 DEFAULT_DECRYPTION_ORDER = ("age", "pgp")
 
 
-@dataclass(frozen=True, slots=True)
-class MasterKey:
+class MasterKey(NamedTuple):
     """A master key and the part of the data key that it sealed.
 
     Attributes:
@@ -105,8 +103,12 @@ class MasterKey:
 
     kind: str
     fields: Fields
-    enc: str = field(default="", repr=False)
+    enc: str = ""
     created_at: str = ""
+
+    def __repr__(self) -> str:
+        # What it sealed is as good as public, but an armoured age file helps nobody in a message.
+        return f"MasterKey(kind={self.kind!r}, text={self.text!r})"
 
     @property
     def text(self) -> str:

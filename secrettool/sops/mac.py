@@ -5,11 +5,20 @@ Source: sops 3.13 sops.go (Tree.Encrypt, Tree.Decrypt, MACOnlyEncryptedInitializ
 
 from __future__ import annotations
 
-import hashlib
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512, Hash, HashAlgorithm
 
 from secrettool.sops.values import Value, plain_text
 
-_ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()
+
+def _digest(algorithm: HashAlgorithm, *parts: bytes) -> bytes:
+    # The library that seals the values is loaded anyway; `hashlib` would load a second OpenSSL.
+    state = Hash(algorithm)
+    for part in parts:
+        state.update(part)
+    return state.finalize()
+
+
+_ONLY_ENCRYPTED = _digest(SHA256(), b"sops")
 
 
 class Mac:
@@ -38,6 +47,5 @@ class Mac:
 
     def text(self) -> str:
         """The digest, 128 upper-case hexadecimal digits. It is an unkeyed hash of secrets: only ever to be sealed."""
-        digest = hashlib.sha512(_ONLY_ENCRYPTED if self.only_encrypted else b"")
-        digest.update("".join(self._parts).encode("utf-8", "surrogateescape"))
-        return digest.hexdigest().upper()
+        start = _ONLY_ENCRYPTED if self.only_encrypted else b""
+        return _digest(SHA512(), start, "".join(self._parts).encode("utf-8", "surrogateescape")).hex().upper()

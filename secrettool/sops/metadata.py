@@ -11,11 +11,11 @@ import itertools
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from secrettool.errors import MetadataError
 from secrettool.sops.keygroups import KEY_TYPES, KeyGroup, KeyType, MasterKey
-from secrettool.sops.selection import SELECTOR_KINDS, Selector
+from secrettool.sops.selection import DEFAULT_SELECTOR, SELECTOR_KINDS, Selector
 from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence
 from secrettool.sops.values import Time, Value, parse_bool, parse_time, plain_text, whole_seconds
 
@@ -28,8 +28,7 @@ NOTATION_FIELD = "secrettool_notation"
 _VERSION = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+].*)?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What the section says.
 
     Attributes:
@@ -45,7 +44,7 @@ class Metadata:
     groups: tuple[KeyGroup, ...]
     lastmodified: str
     mac: str
-    selector: Selector | None = field(default_factory=Selector)
+    selector: Selector | None = DEFAULT_SELECTOR
     shamir_threshold: int = 0
     mac_only_encrypted: bool = False
     version: str = FORMAT_VERSION
@@ -178,7 +177,7 @@ def _selector(fields: dict[str, Node]) -> Selector:
     if len(given) > 1:
         names = " and ".join(kind for kind, _ in given)
         raise MetadataError(f"Cannot use more than one selector in the same file: {names}", where="sops")
-    return Selector(*given[0]) if given else Selector()
+    return Selector(*given[0]) if given else DEFAULT_SELECTOR
 
 
 def read_metadata(section: Branch) -> Metadata:

@@ -12,7 +12,7 @@ from secrettool.sops.envelope import Cipher, DataKey, EnvelopeError, Opened, add
 from secrettool.sops.mac import Mac
 from secrettool.sops.metadata import Metadata
 from secrettool.sops.notation import open_notation
-from secrettool.sops.selection import Selection, Selector
+from secrettool.sops.selection import DEFAULT_SELECTOR, Selection
 from secrettool.sops.store import Document
 from secrettool.sops.tree import NOWHERE, Comment, Leaf, Tree, TreePath, dotted, substitute, walk
 from secrettool.sops.values import Value, parse_plain
@@ -47,7 +47,7 @@ class OpenedFile:
         self.extras: dict[tuple[str, TreePath], str] = {}
         self.opened: list[Opened | None] = []
         self.nodes: list[Leaf | Comment | None] = []
-        self._selection = Selection(metadata.selector or Selector())
+        self._selection = Selection(metadata.selector or DEFAULT_SELECTOR)
         mac = Mac(metadata.mac_only_encrypted)
         self._open_all(mac)
         self.mac_text = mac.text()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
-from dataclasses import replace
 
 from secrettool.errors import ConfigError
 from secrettool.sops.document import Runtime, SealedFile, rewrap
@@ -41,7 +40,7 @@ def change_groups(file: SealedFile, data_key: DataKey, groups: tuple[KeyGroup, .
     if not groups or any(not group for group in groups):
         raise ConfigError("empty key group provided", hint="give at least one recipient, for instance --age age1...")
     wrapped = rewrap(file.metadata, groups, threshold, data_key, runtime)
-    metadata = replace(file.metadata, groups=wrapped, shamir_threshold=stated_threshold(threshold, len(groups)))
+    metadata = file.metadata._replace(groups=wrapped, shamir_threshold=stated_threshold(threshold, len(groups)))
     envelopes: list[str | None] = [None for _ in walk(file.document.tree)]
     return file.store.reseal(file.document, _Rekeying(file, metadata, envelopes, file.document.notation, lambda envelope, path: None))
 
@@ -72,7 +71,7 @@ def rotate(file: SealedFile, opened: OpenedFile, runtime: Runtime, *, add: Seq[M
     digest = opened.mac_text
     mac = cipher.seal(digest, "str", aad=lastmodified.encode("ascii"), nonce=runtime.entropy(NONCE_SIZE))
     threshold = stated_threshold(file.metadata.shamir_threshold, len(groups))
-    metadata = replace(file.metadata, groups=wrapped, shamir_threshold=threshold, lastmodified=lastmodified, mac=mac)
+    metadata = file.metadata._replace(groups=wrapped, shamir_threshold=threshold, lastmodified=lastmodified, mac=mac)
     notation = seal_notation(opened.notation.items(), cipher, mac, runtime.entropy(NOTATION_NONCE_SIZE))
 
     def reseal(envelope: str, path: TreePath) -> str | None:

@@ -6,7 +6,6 @@ Source: sops 3.13 sops.go (Tree.Encrypt), cmd/sops/common/common.go (EncryptTree
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from secrettool.errors import TreeEncryptError
 from secrettool.sops.envelope import NONCE_SIZE, Cipher, additional_data
@@ -15,7 +14,7 @@ from secrettool.sops.metadata import Metadata, section_of
 from secrettool.sops.notation import NONCE_SIZE as NOTATION_NONCE_SIZE
 from secrettool.sops.notation import seal_notation
 from secrettool.sops.reuse import Reuse
-from secrettool.sops.selection import Selection, Selector
+from secrettool.sops.selection import DEFAULT_SELECTOR, Selection
 from secrettool.sops.store import Document, NotationEntry, Sealed
 from secrettool.sops.tree import Branch, Comment, Leaf, Tree, TreePath, Visit, dotted, substitute, walk
 from secrettool.sops.values import Kind, Time, kind_of, plain_text
@@ -50,7 +49,7 @@ class TreeSealer:
         self._entropy = entropy
         self._reuse = reuse
         # Binary files have no selector: everything is encrypted, which is what the default does to the one key `data`.
-        self._selection = Selection(metadata.selector or Selector())
+        self._selection = Selection(metadata.selector or DEFAULT_SELECTOR)
         self.matched = 0
         """Leaves that were encrypted."""
         self.visited = 0
@@ -58,7 +57,7 @@ class TreeSealer:
         mac = Mac(metadata.mac_only_encrypted)
         self.seals: list[Sealed | None] = [self._visit(visit, mac) for visit in walk(document.tree)]
         sealed_mac = cipher.seal(mac.text(), "str", aad=metadata.lastmodified.encode("ascii"), nonce=entropy(NONCE_SIZE))
-        self.metadata = replace(metadata, mac=sealed_mac)
+        self.metadata = metadata._replace(mac=sealed_mac)
         self.section: Branch = section_of(self.metadata)
 
     def selects(self, path: TreePath) -> bool:

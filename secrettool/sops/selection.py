@@ -6,10 +6,9 @@ Source: sops 3.13 sops.go (shouldBeEncrypted).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import methodcaller
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from secrettool.errors import ExitCode, UsageError
 from secrettool.sops.tree import Comment, TreePath, Visit
@@ -78,8 +77,7 @@ def _matcher(expression: str) -> Callable[[str], bool]:
     return matches
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """The one selector of a file.
 
     Attributes:
@@ -105,6 +103,10 @@ class Selector:
                     hint="expressions follow RE2, as in Go: no look-around, no back-references",
                     code=ExitCode.CONFLICTING_PARAMETERS,
                 ) from None
+
+
+DEFAULT_SELECTOR = Selector()
+"""What a file gets that names no selector."""
 
 
 class Selection:

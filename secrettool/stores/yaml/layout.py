@@ -7,7 +7,7 @@ text is read again, and the first place counts where leaves and comments are whe
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -233,41 +233,95 @@ class Assembly:
             check: The encrypted text as it reads with the chosen places.
         """
         sealing, sealer = self.sealing, self.sealer
-        edits = sorted(self.edits(), key=lambda edit: edit[:2])
-        ends = [edit[1] for edit in edits]
-        shifts = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
-        paths: dict[int, TreePath] = {comment.start: () for comment, _ in check.dropped}
-        numbers: dict[int, int] = {}
-        leaves: list[int] = []
-        for number, visit in enumerate(walk(check.tree)):
-            if isinstance(visit.node, Comment):
-                paths.setdefault(visit.node.start, visit.path)
-                numbers.setdefault(visit.node.start, number)
-            else:
-                leaves.append(number)
+        moves = _Moves(self.edits(), check)
         by_start = {edit[0]: index for index, edit in enumerate(sealing.edits)}
-        moved = [(comment, sealing.paths[number]) for number, comment in sealing.comments.items()]
-        moved += [(comment, ()) for comment, _ in self.document.dropped]
-        for comment, path in moved:
-            there = paths.get(comment.start + shifts[bisect_right(ends, comment.start)])
+        comments = [(comment, sealing.paths[number]) for number, comment in sealing.comments.items()]
+        comments += [(comment, ()) for comment, _ in self.document.dropped]
+        for comment, path in comments:
+            there = moves.paths.get(moves.behind(comment.start))
             if there is None or there == path or not comment.text:
                 continue
             index = by_start.get(comment.start + 1)
-            if index is None and sealer.selects(there):
-                sealing.edits.append((comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there)))
-            elif index is not None:
+            if index is not None:
                 sealing.edits[index] = (comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there))
-        self.notation = sealer.notation(self.renumbered(numbers, leaves, ends, shifts)) if sealing.entries else None
+            elif sealer.selects(there):
+                sealing.edits.append((comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there)))
+        for index, copies in sealing.expansions:
+            self.move_copies(index, copies, moves)
+        self.notation = sealer.notation(self.renumbered(moves)) if sealing.entries else None
 
-    def renumbered(self, numbers: dict[int, int], leaves: list[int], ends: list[int], shifts: list[int]) -> list[NotationEntry]:
+    def move_copies(self, index: int, copies: list[tuple[Comment, TreePath]], moves: _Moves) -> None:
+        """The same for the comments that were copied for an alias.
+
+        Args:
+            index: Which edit writes the copies.
+            copies: The comments with their paths, in order.
+            moves: Where they are now.
+        """
+        start, end, text = self.sealing.edits[index]
+        inside = moves.within(moves.at(start, end), len(text))
+        if len(inside) != len(copies):
+            return
+        for place, (comment, path) in zip(inside, copies, strict=True):
+            there, written = moves.paths[place], moves.texts[place]
+            if there != path and written != comment.text:
+                text = text.replace(written, self.sealer.extra(comment.text or " ", "comment", there), 1)
+        self.sealing.edits[index] = (start, end, text)
+
+    def renumbered(self, moves: _Moves) -> list[NotationEntry]:
         """The notation under the numbers that the visits have in the encrypted text."""
         renumber: dict[int, int] = {}
-        following = iter(leaves)
+        leaves = iter(moves.leaves)
         for number, node in enumerate(self.sealing.visits.nodes):
-            there = next(following, None) if isinstance(node, Leaf) else numbers.get(node.start + shifts[bisect_right(ends, node.start)])
+            there = next(leaves, None) if isinstance(node, Leaf) else moves.numbers.get(moves.behind(node.start))
             if there is not None:
                 renumber[number] = there
         return [(renumber[number], original) for number, original in self.sealing.entries if number in renumber]
+
+
+class _Moves:
+    """Where the comments of the plain text are in the encrypted text.
+
+    Args:
+        edits: The changes that make the one the other.
+        check: The encrypted text, parsed.
+
+    Attributes:
+        paths: Path of the container of each comment, by its offset in the encrypted text.
+        texts: What stands behind its `#`.
+        numbers: Its number of the visit, when it is in the tree.
+        leaves: The numbers of the leaves' visits.
+    """
+
+    def __init__(self, edits: list[Edit], check: YamlDocument) -> None:
+        edits.sort(key=lambda edit: edit[:2])
+        self._keys = [edit[:2] for edit in edits]
+        self._ends = [edit[1] for edit in edits]
+        self._shifts = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
+        self.paths: dict[int, TreePath] = {comment.start: () for comment, _ in check.dropped}
+        self.texts: dict[int, str] = {comment.start: comment.text for comment, _ in check.dropped}
+        self.numbers: dict[int, int] = {}
+        self.leaves: list[int] = []
+        for number, visit in enumerate(walk(check.tree)):
+            if isinstance(visit.node, Comment):
+                self.paths.setdefault(visit.node.start, visit.path)
+                self.texts[visit.node.start] = visit.node.text
+                self.numbers.setdefault(visit.node.start, number)
+            else:
+                self.leaves.append(number)
+        self._starts = sorted(self.paths)
+
+    def behind(self, offset: int) -> int:
+        """Where an offset of the plain text is in the encrypted text."""
+        return offset + self._shifts[bisect_right(self._ends, offset)]
+
+    def at(self, start: int, end: int) -> int:
+        """Where the new text of an edit begins in the encrypted text."""
+        return start + self._shifts[bisect_left(self._keys, (start, end))]
+
+    def within(self, start: int, length: int) -> list[int]:
+        """The comments in a part of the encrypted text."""
+        return self._starts[bisect_left(self._starts, start) : bisect_left(self._starts, start + length)]
 
 
 def _same(shape: _Shape, check: YamlDocument, number: int) -> bool:

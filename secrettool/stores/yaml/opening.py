@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 from secrettool.sops.store import Opener
-from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node
+from secrettool.sops.tree import Branch, Comment, Item, Leaf
 from secrettool.sops.values import Value, kind_of, plain_text
 from secrettool.stores.splice import Edit, splice
 from secrettool.stores.yaml.blocks import Block, block_of
-from secrettool.stores.yaml.compose import WAS_ALIAS_ABOVE, node_end
+from secrettool.stores.yaml.compose import WAS_ALIAS_ABOVE
 from secrettool.stores.yaml.layout import last_leaf
 from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
 from secrettool.stores.yaml.restore import block_text, double_quoted, scalar_text
@@ -41,6 +42,8 @@ class Opening:
         self.visits = Visits(document.tree)
         self.cut = len(self.text)
         """Where the text ends once a block without a final newline is gone."""
+        self.restored: list[tuple[int, int]] = []
+        """Spans that became an alias again."""
 
     def run(self) -> str:
         """The plain text."""
@@ -48,9 +51,11 @@ class Opening:
             self._sections(part)
         skipped = {number for copy in self.visits.copies for number in range(copy.first, copy.end)}
         if self.document.expanded:
-            skipped |= self._aliases()
+            self._aliases()
         self._values(skipped)
         for comment, _ in self.document.dropped:
+            if self.restored and self._in_alias(comment.start):
+                continue
             text = self.opener.extra(comment.text, ()) if comment.text.startswith("ENC[") else None
             if text is not None:
                 self.edits.append((comment.start + 1, comment.end, text))
@@ -64,7 +69,7 @@ class Opening:
         append = self.edits.append
         for number, node in enumerate(self.visits.nodes):
             opened = nodes[number]
-            if opened is None or (skipped and number in skipped):
+            if opened is None or (skipped and number in skipped) or (self.restored and self._in_alias(node.start)):
                 continue
             if node.__class__ is Comment:
                 text = notation.get(number)
@@ -138,12 +143,16 @@ class Opening:
 
     # ---- aliases ------------------------------------------------------------------------------------------------------------------------------
 
-    def _aliases(self) -> set[int]:
-        """Write aliases back; the numbers of the visits that go with them."""
+    def _in_alias(self, offset: int) -> bool:
+        """Whether something stands where an alias comes back."""
+        index = bisect_right(self.restored, (offset, len(self.text))) - 1
+        return index >= 0 and offset < self.restored[index][1]
+
+    def _aliases(self) -> None:
+        """Write aliases back."""
         numbers: dict[int, int] = {}
         for number, node in enumerate(self.visits.nodes):
             numbers.setdefault(id(node), number)
-        skipped: set[int] = set()
         done = -1
         for node, target in self.document.expanded:
             properties = node.properties
@@ -153,13 +162,10 @@ class Opening:
             name = properties.anchor.split("alias_", 1)[1]
             if target is not None and self._content(node, numbers) == self._content(target, numbers):
                 done = node.end
+                self.restored.append((properties.start, done))
                 self._write_alias(node, name)
-                if not isinstance(node, YamlItem):
-                    inside = (leaf for leaf in _leaves(node) if properties.start <= leaf.start < done)
-                    skipped |= {numbers[id(leaf)] for leaf in inside if id(leaf) in numbers}
             else:
                 self.edits.append((properties.start, _behind_anchor(self.text, properties.start, properties.anchor), ""))
-        return skipped
 
     def _write_alias(self, node: YamlLeaf | YamlBranch | YamlSequence | YamlItem, name: str) -> None:
         properties = node.properties
@@ -253,21 +259,6 @@ class Opening:
                 self.edits.append((minus, minus + 1, "+" if KEEP in words else ""))
 
 
-def _leaves(node: Node) -> list[Leaf | Comment]:
-    """All leaves and comments under a node."""
-    found: list[Leaf | Comment] = []
-    stack: list[object] = [node]
-    while stack:
-        entry = stack.pop()
-        if isinstance(entry, Leaf | Comment):
-            found.append(entry)
-        elif isinstance(entry, Item):
-            stack.append(entry.value)
-        else:
-            stack.extend(entry.items)  # type: ignore[attr-defined]
-    return found
-
-
 def _behind_anchor(text: str, start: int, name: str) -> int:
     """Offset behind an anchor and the blanks after it."""
     end = text.index("&" + name, start) + len(name) + 1
@@ -275,5 +266,3 @@ def _behind_anchor(text: str, start: int, name: str) -> int:
         end += 1
     return end
 
-
-__all__ = ["Opening", "node_end"]

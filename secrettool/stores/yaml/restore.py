@@ -20,13 +20,13 @@ _BOOLS = {"True": "true", "False": "false", "true": "True", "false": "False", "T
 
 _BREAK = "\n\r\x85\u2028\u2029"
 _UNPRINTABLE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff"
-_ESCAPED = re.compile(f'["\\\\\t\n{_UNPRINTABLE}]')
+_ESCAPED = f'["\\\\\t\n{_UNPRINTABLE}]'
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NOT_SINGLE = re.compile(f"[\t{_BREAK}{_UNPRINTABLE}]")
-_NOT_BLOCK = re.compile(f"[\r\x85{_UNPRINTABLE}]")
+_NOT_SINGLE = f"[\t{_BREAK}{_UNPRINTABLE}]"
+_NOT_BLOCK = f"[\r\x85{_UNPRINTABLE}]"
 # Most strings: no indicator of flow context, no colon in front of a blank, no comment, no blank at either end.
-_FLOW_PLAIN = re.compile(
+_FLOW_PLAIN = (
     f"(?:[^-\\s?:,\\[\\]{{}}#&*!|>'\"%@`{_UNPRINTABLE}]|-(?=[^\\s,\\[\\]{{}}]))"
     f"(?:[^\\s?:,\\[\\]{{}}#{_UNPRINTABLE}]|(?<=\\S)#|:(?=[^\\s,\\[\\]{{}}])| (?=[^\\s#]))*\\Z"
 )
@@ -34,7 +34,7 @@ _FLOW_PLAIN = re.compile(
 
 def double_quoted(text: str) -> str:
     """Text in double quotes on one line; only what has to be is escaped."""
-    return f'"{_ESCAPED.sub(_escape, text)}"'
+    return f'"{re.sub(_ESCAPED, _escape, text)}"'
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -45,7 +45,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def flow_plain(text: str) -> bool:
     """Whether a plain scalar in flow context reads back as this string, for go-yaml and libyaml."""
-    return _FLOW_PLAIN.match(text) is not None and not text.startswith(("---", "...")) and resolve(text, None, True) == text
+    return re.match(_FLOW_PLAIN, text) is not None and not text.startswith(("---", "...")) and resolve(text, None, True) == text
 
 
 def typed_text(value: Value, plain: str | None) -> str:
@@ -61,6 +61,8 @@ def typed_text(value: Value, plain: str | None) -> str:
             return plain
     elif value.__class__ is bool and plain in _BOOLS:
         return _BOOLS[plain]
+    elif plain == "-0":
+        return plain  # what sops prints for its own plaintext, although it reads as an int
     return flow_scalar(value)
 
 
@@ -91,7 +93,7 @@ def scalar_text(leaf: YamlLeaf, value: Value, plain: str | None, newline: str, *
     if style == "'":
         if leaf.flow and flow_plain(value):
             return value
-        if not _NOT_SINGLE.search(value):
+        if not re.search(_NOT_SINGLE, value):
             return "'" + value.replace("'", "''") + "'"
     return double_quoted(value)
 
@@ -112,7 +114,7 @@ def block_text(style: str, indent: int, value: Value, newline: str, *, digit: bo
     if not isinstance(value, str):
         return None
     body = value.rstrip("\n")
-    if not body or _NOT_BLOCK.search(body):
+    if not body or re.search(_NOT_BLOCK, body):
         return None
     if style == ">" and ("\n" in body or body[0] in " \t"):
         return None

@@ -31,6 +31,7 @@ class Sealing:
     Attributes:
         edits: Spans to replace.
         entries: Notation that the styles of the envelopes cannot carry.
+        expansions: Numbers of the edits that write a collection for an alias, each with the comments in it, in order.
         comments: The comments that stand in the text themselves, by their number of the visit.
     """
 
@@ -42,6 +43,7 @@ class Sealing:
         self.edits: list[Edit] = []
         self.entries: list[NotationEntry] = []
         self.comments: dict[int, Comment] = {}
+        self.expansions: list[tuple[int, list[tuple[Comment, TreePath]]]] = []
         targets = frozenset(id(node.alias.target) for node in document.aliases if node.alias is not None)
         self.visits = Visits(document.tree, targets)
         self._paths: list[TreePath] | None = None
@@ -222,6 +224,9 @@ class Sealing:
             # A comment behind a flow collection would land inside it.
             self.edits.append((alias.start, alias.end, ""))
             self.edits.append((beside.end(), beside.end(), f"{self.newline}{blanks}&{WAS_ALIAS_ABOVE}{alias.name} {text}"))
+        if self.document.comments:
+            behind = zip(self.visits.nodes[copy.first : copy.end], self.paths[copy.first : copy.end], strict=True)
+            self.expansions.append((len(self.edits) - 1, [(visit, path) for visit, path in behind if isinstance(visit, Comment)]))
 
     def _alias_keys(self) -> None:
         """Write out the keys that are aliases of encrypted values."""

@@ -26,19 +26,20 @@ _SIMPLE = re.compile(r'[A-Za-z_/](?:[!-9;-~]|:(?=[!-~])| (?=[ -"$-~]))*\Z')
 _WORDS = frozenset(word for lower in ("null", "true", "false") for word in (lower, lower.title(), lower.upper()))
 _OLD_BOOLS = frozenset(word for lower in ("y", "yes", "on", "n", "no", "off") for word in (lower, lower.title(), lower.upper()))
 _QUOTED_WORDS = _WORDS | _OLD_BOOLS
-_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
+# Expressions from here on are compiled when a string needs a closer look: making their sets of characters takes longer than decrypting a small file.
+_BASE_60 = r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z"
 
-_NOT_PLAIN = re.compile(
+_NOT_PLAIN = (
     r"\A[#,\[\]{}&*!|>'\"%@`]|\A---|\A\.\.\.|\A[?:-](?:[ \t]|\Z)|:(?:[ \t]|\Z)|[ \t]#|\A |[ \t\r\n\x85\u2028\u2029]\Z|[\t\r\n\x85\u2028\u2029]|"
     + _SPECIAL
 )
-_NOT_SINGLE = re.compile(f"\t|{_SPECIAL}|[{BREAKS}] | [{BREAKS}]")
-_NOT_LITERAL = re.compile(rf"\A\t|{_SPECIAL}| [{BREAKS}]| \Z")
-_FLOW_INDICATORS = re.compile(r"[,?:\[\]{}]")
-_MULTILINE = re.compile(f"[{BREAKS}]")
-_CONTENT_STARTS = re.compile(rf"(?:(?<=[{BREAKS}])|\A)(?=[^{BREAKS}])")
-_CONTINUATIONS = re.compile(rf"(?<=[{BREAKS}])(?=[^{BREAKS}])")
-_ESCAPED = re.compile(f'["\\\\\t{BREAKS}]|{_SPECIAL}')
+_NOT_SINGLE = f"\t|{_SPECIAL}|[{BREAKS}] | [{BREAKS}]"
+_NOT_LITERAL = rf"\A\t|{_SPECIAL}| [{BREAKS}]| \Z"
+_FLOW_INDICATORS = r"[,?:\[\]{}]"
+_MULTILINE = f"[{BREAKS}]"
+_CONTENT_STARTS = rf"(?:(?<=[{BREAKS}])|\A)(?=[^{BREAKS}])"
+_CONTINUATIONS = rf"(?<=[{BREAKS}])(?=[^{BREAKS}])"
+_ESCAPED = f'["\\\\\t{BREAKS}]|{_SPECIAL}'
 _ESCAPES = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r", "\x1b": "\\e",
     '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P",
@@ -52,12 +53,12 @@ def is_simple(text: str) -> bool:
 
 def fits_single(text: str) -> bool:
     """Whether single quotes can hold a string on one line."""
-    return not _NOT_SINGLE.search(text) and not _MULTILINE.search(text)
+    return not re.search(_NOT_SINGLE, text) and not re.search(_MULTILINE, text)
 
 
 def fits_literal(text: str) -> bool:
     """Whether a literal block can hold a string."""
-    return text != "" and not _NOT_LITERAL.search(text)
+    return text != "" and not re.search(_NOT_LITERAL, text)
 
 
 def style_of(text: str) -> str:
@@ -66,24 +67,24 @@ def style_of(text: str) -> str:
         return PLAIN
     if "\n" in text:
         return LITERAL if fits_literal(text) else DOUBLE
-    if text != "<<" and (resolve(text, None, True) != text or text in _OLD_BOOLS or _BASE_60.match(text)):
+    if text != "<<" and (resolve(text, None, True) != text or text in _OLD_BOOLS or re.match(_BASE_60, text)):
         return DOUBLE
-    if not _NOT_PLAIN.search(text):
+    if not re.search(_NOT_PLAIN, text):
         return PLAIN
-    return DOUBLE if _NOT_SINGLE.search(text) else SINGLE
+    return DOUBLE if re.search(_NOT_SINGLE, text) else SINGLE
 
 
 def double_quoted(text: str) -> str:
     """The text in double quotes, on one line."""
     if text.startswith("\ufeff"):  # the reference looks for the mark at the start whatever character it is about to write
         return f'"{"".join(map(_escape, text))}"'
-    return f'"{_ESCAPED.sub(lambda match: _escape(match[0]), text)}"'
+    return f'"{re.sub(_ESCAPED, lambda match: _escape(match[0]), text)}"'
 
 
 def single_quoted(text: str, column: int) -> str:
     """The text in single quotes; what follows a line separator in it continues at a column."""
     text = text.replace("'", "''")
-    return f"'{_CONTINUATIONS.sub(' ' * column, text)}'"
+    return f"'{re.sub(_CONTINUATIONS, ' ' * column, text)}'"
 
 
 def literal(text: str, column: int, digit: int, newline: str = "\n") -> str:
@@ -102,7 +103,7 @@ def literal(text: str, column: int, digit: int, newline: str = "\n") -> str:
         header += "-"
     elif len(text) == 1 or text[-2] in BREAKS:
         header += "+"
-    block = f"{header}\n{_CONTENT_STARTS.sub(' ' * column, text)}"
+    block = f"{header}\n{re.sub(_CONTENT_STARTS, ' ' * column, text)}"
     return block if newline == "\n" else block.replace("\n", newline)
 
 
@@ -139,7 +140,7 @@ def one_line(value: Value) -> str:
     if tag:
         return tag + text.replace("\n", "")
     style = style_of(text)
-    if style == SINGLE and not _MULTILINE.search(text):
+    if style == SINGLE and not re.search(_MULTILINE, text):
         return single_quoted(text, 0)
     return text if style == PLAIN else double_quoted(text)
 
@@ -151,7 +152,7 @@ def flow_scalar(value: Value) -> str:
     tag, text = tagged(value)
     if tag:
         return tag + text.replace("\n", "")
-    return text if style_of(text) == PLAIN and not _FLOW_INDICATORS.search(text) else double_quoted(text)
+    return text if style_of(text) == PLAIN and not re.search(_FLOW_INDICATORS, text) else double_quoted(text)
 
 
 def tagged(text: str) -> tuple[str, str]:

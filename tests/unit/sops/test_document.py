@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -181,7 +180,7 @@ def test_changing_keys_refuses_an_empty_group(plan: EncryptionPlan, runtime: Run
 
 def test_several_groups_with_a_threshold(plan: EncryptionPlan, runtime: Runtime) -> None:
     groups = tuple((MasterKey("age", {"recipient": f"age1{name}"}),) for name in "abc")
-    file = sealed("json", replace(plan, groups=groups, shamir_threshold=2), runtime)
+    file = sealed("json", plan._replace(groups=groups, shamir_threshold=2), runtime)
     assert file.metadata.shamir_threshold == 2
     assert plain(file, runtime) == SAMPLES["json"]
 
@@ -196,7 +195,7 @@ def test_encrypting_into_another_format_and_back(source: str, target: str, plan:
 
 def test_mac_only_encrypted_leaves_clear_values_out(plan: EncryptionPlan, runtime: Runtime) -> None:
     for only, refused in ((True, False), (False, True)):
-        data = encrypt(store_of("json"), SAMPLES["json"], replace(plan, mac_only_encrypted=only), runtime).data
+        data = encrypt(store_of("json"), SAMPLES["json"], plan._replace(mac_only_encrypted=only), runtime).data
         file = load(store_of("json"), data.replace(b'"c_unencrypted": 7', b'"c_unencrypted": 8'))
         if refused:
             with pytest.raises(MacError, match="MAC mismatch"):
@@ -281,12 +280,12 @@ def test_plain_text_has_no_metadata() -> None:
 
 def test_an_expression_that_does_not_compile_is_refused(plan: EncryptionPlan, runtime: Runtime) -> None:
     with pytest.raises(UsageError) as caught:
-        encrypt(store_of("json"), SAMPLES["json"], replace(plan, selector=Selector("encrypted_regex", "(")), runtime)
+        encrypt(store_of("json"), SAMPLES["json"], plan._replace(selector=Selector("encrypted_regex", "(")), runtime)
     assert caught.value.code == ExitCode.CONFLICTING_PARAMETERS
 
 
 def nothing_matches(plan: EncryptionPlan, runtime: Runtime, strict: bool) -> Encrypted:
-    return encrypt(store_of("json"), SAMPLES["json"], replace(plan, selector=Selector("encrypted_regex", "^zz$")), runtime, strict=strict)
+    return encrypt(store_of("json"), SAMPLES["json"], plan._replace(selector=Selector("encrypted_regex", "^zz$")), runtime, strict=strict)
 
 
 def test_a_selection_that_matches_nothing_warns_and_is_refused_when_strict(plan: EncryptionPlan, runtime: Runtime) -> None:
@@ -301,7 +300,7 @@ def test_an_empty_file_has_nothing_to_warn_about(plan: EncryptionPlan, runtime: 
 
 def test_a_comment_that_would_stop_its_own_decryption_is_refused(plan: EncryptionPlan, runtime: Runtime) -> None:
     with pytest.raises(TreeEncryptError, match="UnencryptedCommentRegex"):
-        encrypt(store_of("yaml"), b"# c\na: 1\n", replace(plan, selector=Selector("unencrypted_comment_regex", "ENC")), runtime)
+        encrypt(store_of("yaml"), b"# c\na: 1\n", plan._replace(selector=Selector("unencrypted_comment_regex", "ENC")), runtime)
 
 
 def test_a_key_that_is_no_string_is_refused(plan: EncryptionPlan, runtime: Runtime) -> None:

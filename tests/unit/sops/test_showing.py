@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from secrettool.errors import EmitError, ExitCode, MetadataError, MetadataNotFound, SecrettoolError, UsageError
@@ -56,13 +54,13 @@ def test_draft_can_be_edited_and_opened(name: str, plan: EncryptionPlan, runtime
 
 def test_draft_without_a_key_is_128(plan: EncryptionPlan, runtime: Runtime) -> None:
     with pytest.raises(SecrettoolError) as caught:
-        changing.draft(by_name("json"), TEXTS["json"], replace(plan, groups=((),)), runtime)
+        changing.draft(by_name("json"), TEXTS["json"], plan._replace(groups=((),)), runtime)
     assert caught.value.code == ExitCode.DATA_KEY_UNAVAILABLE
 
 
 def test_draft_with_a_broken_selector_is_8(plan: EncryptionPlan, runtime: Runtime) -> None:
     with pytest.raises(UsageError) as caught:
-        changing.draft(by_name("json"), TEXTS["json"], replace(plan, selector=Selector("encrypted_regex", "(")), runtime)
+        changing.draft(by_name("json"), TEXTS["json"], plan._replace(selector=Selector("encrypted_regex", "(")), runtime)
     assert caught.value.code == ExitCode.CONFLICTING_PARAMETERS
 
 
