@@ -59,12 +59,13 @@ class Cipher:
         ValueError: The key does not have 32 bytes.
     """
 
-    __slots__ = ("_gcm",)
+    __slots__ = ("_decrypt", "_encrypt")
 
     def __init__(self, key: DataKey) -> None:
         if len(key) != DATA_KEY_SIZE:
             raise ValueError("a data key has 32 bytes")
-        self._gcm = AESGCM(key)
+        gcm = AESGCM(key)
+        self._encrypt, self._decrypt = gcm.encrypt, gcm.decrypt
 
     def seal(self, text: str, kind: Kind, *, aad: bytes, nonce: bytes) -> str:
         """Encrypt one plaintext.
@@ -75,7 +76,7 @@ class Cipher:
             aad: Additional data: the path's keys joined by `:`, with a final `:`.
             nonce: Fresh bytes for every value, 32 of them.
         """
-        sealed = self._gcm.encrypt(nonce, text.encode("utf-8", "surrogateescape"), aad)
+        sealed = self._encrypt(nonce, text.encode("utf-8", "surrogateescape"), aad)
         data = b2a_base64(sealed[:-TAG_SIZE], newline=False)
         iv = b2a_base64(nonce, newline=False)
         tag = b2a_base64(sealed[-TAG_SIZE:], newline=False)
@@ -83,7 +84,7 @@ class Cipher:
 
     def seal_bytes(self, plain: bytes, *, aad: bytes, nonce: bytes) -> bytes:
         """Encrypt something that is not a leaf; returns ciphertext and tag (16 bytes)."""
-        return self._gcm.encrypt(nonce, plain, aad)
+        return self._encrypt(nonce, plain, aad)
 
     def open_bytes(self, sealed: bytes, *, aad: bytes, nonce: bytes) -> bytes:
         """Open what `seal_bytes` gave.
@@ -92,7 +93,7 @@ class Cipher:
             EnvelopeError: Not sealed under this key with this additional data.
         """
         try:
-            return self._gcm.decrypt(nonce, sealed, aad)
+            return self._decrypt(nonce, sealed, aad)
         except (InvalidTag, ValueError):
             raise EnvelopeError("the tag does not verify") from None
 
@@ -107,15 +108,12 @@ class Cipher:
             EnvelopeError: Not an envelope, not base64, or not sealed under this key for this place.
         """
         match = _USUAL.match(envelope)
-        if match is not None:
-            data, iv, tag, kind = match.groups()
-        else:
-            data, iv, tag, kind = _split(envelope)
+        data, iv, tag, kind = match.groups() if match is not None else _split(envelope)
         if (len(iv) | len(data) | len(tag)) & 3:  # Python takes surplus padding, Go does not
             raise EnvelopeError("a part of the envelope is not base64")
         nonce = a2b_base64(iv)
         try:
-            plain = self._gcm.decrypt(nonce, a2b_base64(data) + a2b_base64(tag), aad)
+            plain = self._decrypt(nonce, a2b_base64(data) + a2b_base64(tag), aad)
         except InvalidTag:
             raise EnvelopeError("the tag does not verify: changed, moved from another key, or not of this file") from None
         except ValueError:

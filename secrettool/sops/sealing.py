@@ -5,7 +5,7 @@ Source: sops 3.13 sops.go (Tree.Encrypt), cmd/sops/common/common.go (EncryptTree
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from secrettool.errors import TreeEncryptError
 from secrettool.sops.envelope import NONCE_SIZE, Cipher, additional_data
@@ -16,17 +16,27 @@ from secrettool.sops.notation import seal_notation
 from secrettool.sops.reuse import Reuse
 from secrettool.sops.selection import DEFAULT_SELECTOR, Selection
 from secrettool.sops.store import Document, NotationEntry, Sealed
-from secrettool.sops.tree import Branch, Comment, Leaf, Tree, TreePath, Visit, dotted, substitute, walk
+from secrettool.sops.tree import Branch, Comment, Leaf, Tree, TreePath, dotted, substitute, walk
 from secrettool.sops.values import Kind, Time, kind_of, plain_text
 
 Entropy = Callable[[int], bytes]
 """Returns that many random bytes, fit for keys."""
+
+NONCE_BLOCK = 128 * NONCE_SIZE  # bytes
 
 
 def _check_zone(text: str, path: TreePath) -> None:
     """Refuse a zone of 24 hours, which YAML takes and the format cannot read back (Go: Time.MarshalText)."""
     if text[-6] in "+-" and int(text[-5:-3]) > 23:
         raise TreeEncryptError("timezone hour outside of range [0,23]", where=dotted(path), hint="write the time in UTC, or as a string in quotes")
+
+
+def _nonces(entropy: Entropy) -> Iterator[bytes]:
+    """Fresh nonces, drawn by the hundred: a system call for each would cost a third of the encryption."""
+    while True:
+        block = entropy(NONCE_BLOCK)
+        for start in range(0, NONCE_BLOCK, NONCE_SIZE):
+            yield block[start : start + NONCE_SIZE]
 
 
 class TreeSealer:
@@ -47,6 +57,7 @@ class TreeSealer:
         self._document = document
         self._cipher = cipher
         self._entropy = entropy
+        self._nonces = _nonces(entropy)
         self._reuse = reuse
         # Binary files have no selector: everything is encrypted, which is what the default does to the one key `data`.
         self._selection = Selection(metadata.selector or DEFAULT_SELECTOR)
@@ -54,8 +65,10 @@ class TreeSealer:
         """Leaves that were encrypted."""
         self.visited = 0
         """Leaves that could have been."""
+        self.seals: list[Sealed | None] = []
+        """See `Sealer`."""
         mac = Mac(metadata.mac_only_encrypted)
-        self.seals: list[Sealed | None] = [self._visit(visit, mac) for visit in walk(document.tree)]
+        self._seal_all(mac)
         sealed_mac = cipher.seal(mac.text(), "str", aad=metadata.lastmodified.encode("ascii"), nonce=entropy(NONCE_SIZE))
         self.metadata = metadata._replace(mac=sealed_mac)
         self.section: Branch = section_of(self.metadata)
@@ -85,21 +98,26 @@ class TreeSealer:
                 nodes.append(Leaf(sealed.envelope))
         return substitute(self._document.tree, nodes)
 
-    def _visit(self, visit: Visit, mac: Mac) -> Sealed | None:
-        node = visit.node
-        selected = self._selection.by_visit(visit)
-        if isinstance(node, Comment):
-            return self._comment(node, visit.path) if selected and node.text else None
-        self.visited += 1
-        if node.value.__class__ is Time:
-            _check_zone(plain_text(node.value), visit.path)
-        if not selected or node.value == "":
-            mac.add(node.value, selected)
-            return None
-        self.matched += 1
-        sealed = self._leaf(node, visit.path)
-        mac.add(node.value, selected)
-        return sealed
+    def _seal_all(self, mac: Mac) -> None:
+        """Visit the tree once. Files have tens of thousands of values: what this loop does not need, it does not do."""
+        selects, seal_leaf, count, add = self._selection.by_visit, self._leaf, mac.add, self.seals.append
+        visited = matched = 0
+        for visit in walk(self._document.tree):
+            node, path, _ = visit
+            selected = selects(visit)
+            if isinstance(node, Comment):
+                add(self._comment(node, path) if selected and node.text else None)
+                continue
+            visited += 1
+            if selected and node.value != "":
+                matched += 1
+                add(seal_leaf(node, path))
+            else:
+                if isinstance(node.value, Time):
+                    _check_zone(node.value.text, path)
+                add(None)
+            count(node.value, selected)
+        self.visited, self.matched = visited, matched
 
     def _leaf(self, leaf: Leaf, path: TreePath) -> Sealed:
         if self._reuse is not None:
@@ -108,8 +126,11 @@ class TreeSealer:
                 leaf.value = kept.value  # the type that the envelope says; the canonical text is the same
                 return kept.sealed
         value = leaf.value
-        kind = "str" if value.__class__ is str else kind_of(value)
-        text = leaf.plain if leaf.plain is not None else plain_text(value)
+        if isinstance(value, str):
+            return Sealed(self._seal(value, "str", path), "str", value)
+        if isinstance(value, Time):
+            _check_zone(value.text, path)
+        kind, text = kind_of(value), leaf.plain if leaf.plain is not None else plain_text(value)
         return Sealed(self._seal(text, kind, path), kind, text)
 
     def _comment(self, comment: Comment, path: TreePath) -> Sealed:
@@ -124,4 +145,4 @@ class TreeSealer:
         return sealed
 
     def _seal(self, text: str, kind: Kind, path: TreePath) -> str:
-        return self._cipher.seal(text, kind, aad=additional_data(path), nonce=self._entropy(NONCE_SIZE))
+        return self._cipher.seal(text, kind, aad=additional_data(path), nonce=next(self._nonces))

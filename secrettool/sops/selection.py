@@ -109,24 +109,36 @@ DEFAULT_SELECTOR = Selector()
 """What a file gets that names no selector."""
 
 
-class Selection:
-    """A selector at work on one tree; remembers its decisions about keys."""
+def _by_keys(matches: Callable[[str], bool], default: bool) -> Callable[[Visit], bool]:
+    def selects(visit: Visit) -> bool:
+        for key in visit[1]:
+            if matches(key):
+                return not default
+        return default
 
-    __slots__ = ("_comment", "_comment_matches", "_default", "_key_matches", "selector")
+    return selects
+
+
+class Selection:
+    """A selector at work on one tree; remembers its decisions about keys.
+
+    Attributes:
+        selector: The selector.
+        by_visit: Whether this leaf or comment is encrypted. A function of its own for each kind, since it is called for every value of a file.
+    """
+
+    __slots__ = ("_comment_matches", "_default", "_key_matches", "by_visit", "selector")
 
     def __init__(self, selector: Selector) -> None:
         self.selector = selector
         kind, text = selector.kind, selector.text
         self._default = kind.startswith("unencrypted")
-        self._comment = "comment" in kind
-        self._comment_matches: Callable[[str], bool] | None = None
+        self._comment_matches = _matcher(text) if "comment" in kind else None
         self._key_matches: Callable[[str], bool] | None = None
-        if self._comment:
-            self._comment_matches = _matcher(text)
-        elif kind.endswith("suffix"):
-            self._key_matches = methodcaller("endswith", text)
-        else:
-            self._key_matches = _matcher(text)
+        self.by_visit: Callable[[Visit], bool] = self._by_comments
+        if self._comment_matches is None:
+            self._key_matches = methodcaller("endswith", text) if kind.endswith("suffix") else _matcher(text)
+            self.by_visit = _by_keys(self._key_matches, self._default)
 
     def by_path(self, path: TreePath) -> bool:
         """Whether a leaf under this path is encrypted; True for a selector that looks at comments."""
@@ -137,14 +149,7 @@ class Selection:
                 return not self._default
         return self._default
 
-    def by_visit(self, visit: Visit) -> bool:
-        """Whether this leaf or comment is encrypted."""
-        matches = self._key_matches
-        if matches is not None:
-            for key in visit.path:
-                if matches(key):
-                    return not self._default
-            return self._default
+    def _by_comments(self, visit: Visit) -> bool:
         assert self._comment_matches is not None
         levels = visit.comments
         if self._default:

@@ -8,102 +8,19 @@ Source: go-yaml v3.0.4 decode.go (parser.node, mapping, sequence; decoder.mappin
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-from secrettool.sops.tree import Comment, Item, Node
+from secrettool.sops.tree import Comment, Item
 from secrettool.sops.values import Value
+from secrettool.stores.yaml.anchors import WAS_ALIAS, WAS_ALIAS_ABOVE, AliasGuard, Anchor, YamlNode
 from secrettool.stores.yaml.comments import Line
+from secrettool.stores.yaml.frames import Around, Frame, Key
 from secrettool.stores.yaml.nodes import Alias, Part, Properties, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
-from secrettool.stores.yaml.parser import Notes
+from secrettool.stores.yaml.parser import NO_NOTES, Notes
 from secrettool.stores.yaml.resolve import ScalarError, float_syntax, resolve
 from secrettool.stores.yaml.scan import refuse
-
-WAS_ALIAS, WAS_ALIAS_ABOVE = "was_alias_", "was_inline_alias_"
-"""Prefixes of the anchors that stand for an alias while a file is encrypted; the second: the alias stood at the end of the line above."""
-
-YamlNode: TypeAlias = YamlLeaf | YamlBranch | YamlSequence
 
 _TYPED_STARTS = frozenset("0123456789+-.~nNtTfF")
 _BOOL_PLAIN = {"True": "true", "False": "false", "TRUE": "TRUE", "FALSE": "FALSE"}
 _MERGE_TAGS = (None, "!", "tag:yaml.org,2002:merge")
-_NO_NOTES = Notes([], [], [])
-
-
-def _allowed_ratio(count: int) -> float:
-    """How much of a document of this many nodes may come from aliases; go-yaml's guard against documents that explode."""
-    low, high = 400_000, 4_000_000
-    if count <= low:
-        return 0.99
-    return 0.10 if count >= high else 0.99 - 0.89 * (count - low) / (high - low)
-
-
-class _Key:
-    """A key that waits for its value."""
-
-    __slots__ = ("alias", "end", "notes", "properties", "start", "style", "text", "value")
-
-    def __init__(self, value: Value, text: str, start: int, end: int, style: str, properties: Properties | None) -> None:
-        self.value = value
-        self.text = text
-        self.start = start
-        self.end = end
-        self.style = style
-        self.properties = properties
-        self.alias: Alias | None = None
-        self.notes: Notes | None = None
-
-
-class _Frame:
-    """A collection that is being read.
-
-    Attributes:
-        node: The collection.
-        is_list: Whether it is a list.
-        key: The key that waits for its value, in mappings.
-        notes: Comments of the collection itself, at its start.
-        around: Per entry: comments before it, and the feet of its value and its key. Empty without comments.
-        anchor: Name of its anchor.
-        count: Nodes that had been decoded when it began.
-        merge: Whether the key is a merge key.
-    """
-
-    __slots__ = ("anchor", "around", "column", "count", "flow", "is_list", "items", "key", "merge", "node", "notes", "seen")
-
-    def __init__(self, node: YamlBranch | YamlSequence, is_list: bool, notes: Notes | None, count: int) -> None:
-        self.node = node
-        self.items: list[object] = node.items  # type: ignore[assignment]
-        self.flow = node.flow
-        self.column = node.column
-        self.is_list = is_list
-        self.notes = notes
-        self.key: _Key | None = None
-        self.around: dict[int, _Around] = {}
-        self.anchor: str | None = None
-        self.count = count
-        self.merge = False
-        self.seen: set[str] | None = None
-
-
-class _Around:
-    """Comments around one entry."""
-
-    __slots__ = ("before", "foot", "key_foot")
-
-    def __init__(self) -> None:
-        self.before: list[Comment] = []
-        self.foot: list[Line] = []
-        self.key_foot: list[Line] = []
-
-
-class _Anchor:
-    """An anchored node, and how many nodes an alias of it expands to; None while it is being read."""
-
-    __slots__ = ("node", "notes", "size")
-
-    def __init__(self, node: YamlNode, size: int | None) -> None:
-        self.node = node
-        self.size = size
-        self.notes: Notes | None = None  # comments that stand around the node as a list item, and inside its copies
 
 
 class Composer:
@@ -117,11 +34,10 @@ class Composer:
         self.document = document
         self.text = document.text
         self.slash_escapes = "\\/" in document.text
-        self.frames: list[_Frame] = []
-        self.frame: _Frame | None = None
-        self.anchors: dict[str, _Anchor] = {}
-        self.decoded = 0
-        self.from_aliases = 0
+        self.frames: list[Frame] = []
+        self.frame: Frame | None = None
+        self.anchors: dict[str, Anchor] = {}
+        self.guard = AliasGuard()
         self.start = 0
         self.root: YamlNode | None = None
         self.document_notes: Notes | None = None
@@ -158,51 +74,60 @@ class Composer:
 
     def scalar(self, text: str, start: int, end: int, style: str, properties: Properties | None, notes: Notes | None) -> None:
         """Take a scalar as a key, a value, an element or a root."""
-        self.decoded += 1
+        self.guard.count += 1
         frame = self.frame
-        plain = None
-        value: Value
-        if properties is None and (style or (text and text[0] not in _TYPED_STARTS)):
-            value = text
-        else:
-            tag = None if properties is None else properties.tag
-            try:
-                value = resolve(text, tag, not style)
-            except ScalarError as error:
-                refuse(self.text, start, str(error))
-            if value.__class__ is float:
-                plain = text if float_syntax(text) else None
-            elif value.__class__ is bool:
-                plain = _BOOL_PLAIN.get(text)
-        if style == '"':
-            if self.slash_escapes and "\\/" in self.text[start:end]:
-                self.check_escapes(start, end)
-        elif not style and frame is not None and frame.flow and text and ("?" in text or text[0] == ":"):
-            refuse(self.text, start, "a plain scalar in a flow collection may not hold a question mark or start with a colon", hint="quote it")
+        value: Value = text
+        plain: str | None = None
+        if properties is not None or not (style or (text and text[0] not in _TYPED_STARTS)):
+            value, plain = self.typed(text, start, style, None if properties is None else properties.tag)
         if frame is None:
-            leaf = YamlLeaf(value, start, end, plain, style, False, 0, properties)
-            self.anchor(properties, leaf)
-            self.root = leaf
+            self.place(YamlLeaf(value, start, end, plain, style, False, 0, properties), properties, notes)
+            return
+        flow = frame.flow
+        if flow or self.slash_escapes:
+            self.check_scalar(text, start, end, style, flow)
+        is_list = frame.is_list
+        if is_list or frame.key is not None:
+            self.place(YamlLeaf(value, start, end, plain, style, flow, frame.column, properties, None, is_list), properties, notes)
+            return
+        if properties is not None:
+            self.anchor(properties, YamlLeaf(value, start, end, plain, style, flow, frame.column, properties))
+        frame.merge = text == "<<" and not style and (properties is None or properties.tag in _MERGE_TAGS)
+        self.take_key(frame, Key(value, text, start, end, style, properties), notes)
+
+    def typed(self, text: str, start: int, style: str, tag: str | None) -> tuple[Value, str | None]:
+        """The value of a scalar, and the plaintext of its envelope where that carries the notation."""
+        try:
+            value = resolve(text, tag, not style)
+        except ScalarError as error:
+            refuse(self.text, start, str(error))
+        if value.__class__ is float:
+            return value, text if float_syntax(text) else None
+        return value, _BOOL_PLAIN.get(text) if value.__class__ is bool else None
+
+    def place(self, node: YamlNode, properties: Properties | None, notes: Notes | None) -> None:
+        """Put a scalar or an alias where it belongs: it is the root, an element or a value."""
+        if properties is not None and isinstance(node, YamlLeaf):
+            self.anchor(properties, node)
+        frame = self.frame
+        if frame is None:
+            self.root = node
             if notes is not None:
                 self.root_notes(notes)
         elif frame.is_list:
-            leaf = YamlLeaf(value, start, end, plain, style, frame.flow, frame.column, properties, None, True)
-            if properties is not None:
-                self.anchor(properties, leaf)
             if notes is not None:
                 self.around_element(frame, notes)
-            frame.items.append(leaf)
-        elif frame.key is None:
-            key = _Key(value, text, start, end, style, properties)
-            if properties is not None:
-                self.anchor(properties, YamlLeaf(value, start, end, plain, style, frame.flow, frame.column, properties))
-            frame.merge = text == "<<" and not style and (properties is None or properties.tag in _MERGE_TAGS)
-            self.take_key(frame, key, notes)
+            frame.items.append(node)
         else:
-            leaf = YamlLeaf(value, start, end, plain, style, frame.flow, frame.column, properties)
-            if properties is not None:
-                self.anchor(properties, leaf)
-            self.take_value(frame, leaf, notes)
+            self.take_value(frame, node, notes)
+
+    def check_scalar(self, text: str, start: int, end: int, style: str, flow: bool) -> None:
+        """Refuse what libyaml reads and go-yaml does not."""
+        if style == '"':
+            if self.slash_escapes and "\\/" in self.text[start:end]:
+                self.check_escapes(start, end)
+        elif not style and flow and text and ("?" in text or text[0] == ":"):
+            refuse(self.text, start, "a plain scalar in a flow collection may not hold a question mark or start with a colon", hint="quote it")
 
     def check_escapes(self, start: int, end: int) -> None:
         r"""Refuse `\/` in double quotes, which libyaml takes for a slash and go-yaml does not know."""
@@ -212,11 +137,11 @@ class Composer:
                 refuse(self.text, position, "found unknown escape character", hint="write the slash without a backslash")
             position += 2
 
-    def anchor(self, properties: Properties | None, node: YamlLeaf) -> None:
+    def anchor(self, properties: Properties, node: YamlLeaf) -> None:
         """Remember an anchored scalar."""
-        if properties is not None and properties.anchor is not None:
+        if properties.anchor is not None:
             self.was_alias(properties.anchor, node)
-            self.anchors[properties.anchor] = _Anchor(node, 1)
+            self.anchors[properties.anchor] = Anchor(node, 1)
 
     def was_alias(self, name: str, node: YamlNode) -> None:
         """Remember a node that took the place of an alias before encryption, with what that alias meant."""
@@ -234,10 +159,7 @@ class Composer:
             refuse(self.text, start, "an alias without an anchor of its name before it")
         if anchor.size is None:
             refuse(self.text, start, "an anchor whose value contains itself")
-        self.decoded += 1 + anchor.size
-        self.from_aliases += anchor.size
-        count = self.decoded
-        if self.from_aliases > 100 and count > 1000 and self.from_aliases / count > _allowed_ratio(count):
+        if self.guard.explodes(anchor.size):
             refuse(self.text, start, "document contains excessive aliasing")
         frame = self.frame
         target = anchor.node
@@ -245,34 +167,16 @@ class Composer:
         if frame is not None and not frame.is_list and frame.key is None:
             if not isinstance(target, YamlLeaf):
                 refuse(self.text, start, "a key that is a mapping or a list")
-            key = _Key(target.value, "*" + name, start, end, target.style, None)
+            key = Key(target.value, "*" + name, start, end, target.style, None)
             key.alias = alias
             frame.merge = False
             self.take_key(frame, key, notes)
             return
-        node = self.copy(anchor, alias, frame)
-        self.document.aliases.append(node)
         if frame is None:
             refuse(self.text, start, "a document that is nothing but an alias", hint="write its mapping out")
-        if frame.is_list:
-            if notes is not None:
-                self.around_element(frame, notes)
-            frame.items.append(node)
-        else:
-            self.take_value(frame, node, notes)
-
-    def copy(self, anchor: _Anchor, alias: Alias, frame: _Frame | None) -> YamlNode:
-        """A copy of an anchored node that shares its children."""
-        target = anchor.node
-        flow, column, in_list = (False, 0, False) if frame is None else (frame.flow, frame.column, frame.is_list)
-        if isinstance(target, YamlLeaf):
-            return YamlLeaf(target.value, target.start, target.end, target.plain, target.style, flow, column, None, alias, in_list)
-        notes = anchor.notes or _NO_NOTES
-        if isinstance(target, YamlBranch):
-            items = [*self.comments(notes.head), *self.comments(notes.line), *target.items, *self.comments(notes.foot)]
-            return YamlBranch(items, target.start, target.end, target.flow, column, None, alias)
-        elements = [*self.comments(notes.head), *self.comments(notes.line), *target.items, *self.comments(notes.foot)]
-        return YamlSequence(elements, target.start, target.end, target.flow, column, None, alias)
+        node = anchor.copy(alias, frame.flow, frame.column, frame.is_list, self.comments)
+        self.document.aliases.append(node)
+        self.place(node, None, notes)
 
     # ---- collections --------------------------------------------------------------------------------------------------------------------------
 
@@ -280,12 +184,12 @@ class Composer:
         """Begin a collection."""
         kind = YamlSequence if is_list else YamlBranch
         node = kind(None, start, start, flow, column, properties)
-        frame = _Frame(node, is_list, notes, self.decoded)
-        self.decoded += 1
+        frame = Frame(node, is_list, notes, self.guard.count)
+        self.guard.count += 1
         if properties is not None and properties.anchor is not None:
             self.was_alias(properties.anchor, node)
             frame.anchor = properties.anchor
-            self.anchors[properties.anchor] = _Anchor(node, None)
+            self.anchors[properties.anchor] = Anchor(node, None)
         outer = self.frame
         if outer is not None and not outer.is_list and outer.key is None:
             refuse(self.text, start, "a key that is a mapping or a list")
@@ -298,48 +202,49 @@ class Composer:
         """End it and put it into what holds it."""
         frame = self.frames.pop()
         node = frame.node
+        if end >= 0:
+            node.end = end
+        elif frame.items:
+            node.end = node_end(frame.items[-1])
+        outer = self.frame = self.frames[-1] if self.frames else None
+        own = self.own_notes(frame, outer, notes) if notes is not None or frame.notes is not None else None
+        if frame.around:
+            self.weave(frame)
+        in_list = outer is not None and outer.is_list
+        anchor = None if frame.anchor is None else self.anchors.get(frame.anchor)
+        if anchor is not None and anchor.node is node:
+            anchor.size = self.guard.count - frame.count
+            anchor.notes = own if in_list else None
+        if own is not None and not in_list:
+            items: list[object] = node.items  # type: ignore[assignment]
+            items[:0] = [*self.comments(own.head), *self.comments(own.line)]
+            items += self.comments(own.foot)
+        if outer is None:
+            self.root = node
+        elif in_list:
+            self.place(node, None, own)
+        else:
+            self.take_value(outer, node, None)
+
+    def own_notes(self, frame: Frame, outer: Frame | None, notes: Notes | None) -> Notes | None:
+        """The comments of a collection as a whole: head from its start, line and foot from its end.
+
+        The foot of a block mapping goes to its last key, and what is left of the foot of a value to its key, unless that has one.
+        """
         head = [] if frame.notes is None else frame.notes.head
         line, foot = ([], []) if notes is None else (notes.line, notes.foot)
         if foot and not frame.is_list and not frame.flow and frame.items:
             self.entry(frame, len(frame.items) - 1).key_foot = foot
             foot = []
-        if end >= 0:
-            node.end = end
-        elif frame.items:
-            node.end = _end_of(frame.items[-1])
-        if frame.around:
-            self.weave(frame)
-        size = self.decoded - frame.count
-        outer = self.frame = self.frames[-1] if self.frames else None
-        if outer is not None and not outer.is_list and foot:
-            # The foot of a value is the foot of its key, unless that has one.
+        if foot and outer is not None and not outer.is_list:
             key = outer.key
             assert key is not None
-            own_notes = key.notes or _NO_NOTES
-            if not own_notes.foot:
-                key.notes, foot = Notes(own_notes.head, own_notes.line, foot), []
-        own = Notes(head, line, foot) if head or line or foot else None
-        if frame.anchor is not None:
-            anchor = self.anchors.get(frame.anchor)
-            if anchor is not None and anchor.node is node:
-                anchor.size = size
-                if outer is not None and outer.is_list:
-                    anchor.notes = own
-        if outer is not None and outer.is_list:
-            if own is not None:
-                self.around_element(outer, own)
-            outer.items.append(node)
-            return
-        if own is not None:
-            items: list[object] = node.items  # type: ignore[assignment]
-            items[:0] = [*self.comments(head), *self.comments(line)]
-            items += self.comments(foot)
-        if outer is None:
-            self.root = node
-        else:
-            self.take_value(outer, node, None)
+            of_key = key.notes or NO_NOTES
+            if not of_key.foot:
+                key.notes, foot = Notes(of_key.head, of_key.line, foot), []
+        return Notes(head, line, foot) if head or line or foot else None
 
-    def take_key(self, frame: _Frame, key: _Key, notes: Notes | None) -> None:
+    def take_key(self, frame: Frame, key: Key, notes: Notes | None) -> None:
         """Keep a key until its value comes."""
         frame.key = key
         if notes is not None:
@@ -355,7 +260,7 @@ class Composer:
                 refuse(self.text, key.start, "mapping key is already defined", hint="each key may stand once in a mapping")
             frame.seen.add(text)
 
-    def take_value(self, frame: _Frame, node: YamlNode, notes: Notes | None) -> None:
+    def take_value(self, frame: Frame, node: YamlNode, notes: Notes | None) -> None:
         """Complete an entry of a mapping."""
         key = frame.key
         assert key is not None
@@ -364,7 +269,7 @@ class Composer:
         frame.key = None
         if notes is not None or key.notes is not None:
             around = self.entry(frame, len(frame.items))
-            own = key.notes or _NO_NOTES
+            own = key.notes or NO_NOTES
             around.before = [*self.comments(own.head), *self.comments(own.line)]
             around.key_foot = own.foot
             if notes is not None:
@@ -403,14 +308,14 @@ class Composer:
         text = self.text
         return [Comment(text[line[0] + 1 : line[1]], inline, line[0], line[1]) for line in lines if line is not None]
 
-    def entry(self, frame: _Frame, number: int) -> _Around:
+    def entry(self, frame: Frame, number: int) -> Around:
         """The comments around an entry."""
         around = frame.around.get(number)
         if around is None:
-            around = frame.around[number] = _Around()
+            around = frame.around[number] = Around()
         return around
 
-    def around_element(self, frame: _Frame, notes: Notes) -> None:
+    def around_element(self, frame: Frame, notes: Notes) -> None:
         """Put comments around the next element of a list."""
         around = self.entry(frame, len(frame.items))
         around.before = [*self.comments(notes.head), *self.comments(notes.line, inline=True)]
@@ -418,10 +323,10 @@ class Composer:
 
     def root_notes(self, notes: Notes) -> None:
         """Comments of a null at the root belong to the document; the reference drops its foot."""
-        before = self.document_notes or _NO_NOTES
+        before = self.document_notes or NO_NOTES
         self.document_notes = Notes([*before.head, *notes.head, *notes.line], [], [])
 
-    def weave(self, frame: _Frame) -> None:
+    def weave(self, frame: Frame) -> None:
         """Put the comments between the entries."""
         woven: list[object] = []
         around = frame.around
@@ -437,14 +342,9 @@ class Composer:
         frame.items[:] = woven
 
 
-def _end_of(entry: object) -> int:
-    """Offset behind an entry of a block collection."""
+def node_end(entry: object) -> int:
+    """Offset behind a node, or behind the value of an entry, where it is used."""
     if isinstance(entry, Item):
         entry = entry.value
     alias: Alias | None = entry.alias  # type: ignore[attr-defined]
-    return entry.end if alias is None else alias.end  # type: ignore[attr-defined, no-any-return]
-
-
-def node_end(node: Node) -> int:
-    """Offset behind a node where it is used."""
-    return _end_of(node)
+    return entry.end if alias is None else alias.end  # type: ignore[attr-defined]

@@ -68,7 +68,7 @@ def key_text(item: Item) -> str:
     """A key in flow style; a merge key stays one, and only then."""
     if item.key == "<<" and isinstance(item, YamlItem):
         return '"<<"' if item.style else "<<"
-    return flow_scalar(item.key)  # type: ignore[arg-type]
+    return flow_scalar(item.key)
 
 
 def clear_text(text: str, leaf: Leaf) -> str:

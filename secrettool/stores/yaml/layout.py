@@ -24,8 +24,9 @@ from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROO
 
 _MOST_PLACES = 12
 _SKIP = re.compile("(?:[ \t\n\r\x85\u2028\u2029]|#[^\n\r\x85\u2028\u2029]*)*")
-_Shape = list[tuple[bool, TreePath, bool | None]]
-"""Per visit: whether it is a comment, its path, and for clear comments whether they are inline."""
+_ANY = "any"  # the text of a comment that is not to be compared
+_Shape = list[tuple[TreePath, str | None, bool | None]]
+"""Per visit: its path; for a comment what the encrypted text has behind its `#`, and when that is clear whether it stands beside a value."""
 
 
 class Candidate(NamedTuple):
@@ -215,13 +216,15 @@ class Assembly:
         copied: set[int] = set()
         for copy in self.sealing.visits.copies:
             copied.update(range(copy.first, copy.end))
-        seals, bare = self.sealer.seals, self.sealing.visits.bare
         for root in self.document.tree:
             shape: _Shape = []
             for visit in walk([root]):
-                comment = isinstance(visit.node, Comment)
-                known = comment and seals[number] is None and number not in copied and number not in bare
-                shape.append((comment, visit.path, visit.node.inline if known and isinstance(visit.node, Comment) else None))
+                node, seal = visit.node, self.sealer.seals[number]
+                text, inline = None, None
+                if isinstance(node, Comment):
+                    text = _ANY if number in self.sealing.visits.bare else node.text if seal is None else seal.envelope
+                    inline = node.inline if text == node.text and number not in copied else None
+                shape.append((visit.path, text, inline))
                 number += 1
             shapes.append(shape)
         return shapes
@@ -239,12 +242,12 @@ class Assembly:
         comments += [(comment, ()) for comment, _ in self.document.dropped]
         for comment, path in comments:
             there = moves.paths.get(moves.behind(comment.start))
-            if there is None or there == path or not comment.text:
+            if there is None or there == path:
                 continue
             index = by_start.get(comment.start + 1)
             if index is not None:
-                sealing.edits[index] = (comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there))
-            elif sealer.selects(there):
+                sealing.edits[index] = (comment.start + 1, comment.end, sealer.extra(comment.text or " ", "comment", there))
+            elif comment.text and sealer.selects(there):
                 sealing.edits.append((comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there)))
         for index, copies in sealing.expansions:
             self.move_copies(index, copies, moves)
@@ -331,7 +334,9 @@ def _same(shape: _Shape, check: YamlDocument, number: int) -> bool:
     visits = [(visit.node, visit.path) for visit in walk([check.tree[number]])]
     if len(visits) != len(shape):
         return False
-    for (node, path), (comment, wanted, inline) in zip(visits, shape, strict=True):
-        if isinstance(node, Comment) is not comment or path != wanted or (inline is not None and inline is not node.inline):  # type: ignore[union-attr]
+    for (node, path), (wanted, text, inline) in zip(visits, shape, strict=True):
+        if path != wanted or isinstance(node, Comment) is (text is None):
+            return False
+        if isinstance(node, Comment) and ((text != node.text and text is not _ANY) or (inline is not None and inline is not node.inline)):
             return False
     return True

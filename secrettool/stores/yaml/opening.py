@@ -9,8 +9,9 @@ from secrettool.sops.store import Opener
 from secrettool.sops.tree import Branch, Comment, Item, Leaf
 from secrettool.sops.values import Value, kind_of, plain_text
 from secrettool.stores.splice import Edit, splice
+from secrettool.stores.yaml.anchors import WAS_ALIAS_ABOVE, YamlNode
 from secrettool.stores.yaml.blocks import Block, block_of
-from secrettool.stores.yaml.compose import WAS_ALIAS_ABOVE
+from secrettool.stores.yaml.compose import node_end
 from secrettool.stores.yaml.layout import last_leaf
 from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
 from secrettool.stores.yaml.restore import block_text, double_quoted, scalar_text
@@ -42,6 +43,8 @@ class Opening:
         self.visits = Visits(document.tree)
         self.cut = len(self.text)
         """Where the text ends once a block without a final newline is gone."""
+        self.list_comments: set[int] = set()
+        """Offsets of list elements that become comments."""
         self.restored: list[tuple[int, int]] = []
         """Spans that became an alias again."""
 
@@ -53,6 +56,8 @@ class Opening:
         if self.document.expanded:
             self._aliases()
         self._values(skipped)
+        if self.list_comments:
+            self._emptied_lists()
         for comment, _ in self.document.dropped:
             if self.restored and self._in_alias(comment.start):
                 continue
@@ -71,19 +76,20 @@ class Opening:
             opened = nodes[number]
             if opened is None or (skipped and number in skipped) or (self.restored and self._in_alias(node.start)):
                 continue
-            if node.__class__ is Comment:
+            if isinstance(node, Comment):
                 text = notation.get(number)
-                append((node.start + 1, node.end, opened.text if text is None else text[1:]))  # type: ignore[union-attr]
-            elif opened.__class__ is Comment:
-                self._list_comment(node, opened.text)  # type: ignore[union-attr, arg-type]
+                assert isinstance(opened, Comment)
+                append((node.start + 1, node.end, opened.text if text is None else text[1:]))
+            elif isinstance(opened, Comment):
+                self._list_comment(node, opened.text)
             elif number in notation:
-                self._notation(node, notation[number])  # type: ignore[arg-type]
+                self._notation(node, notation[number])
             else:
-                value = opened.value  # type: ignore[union-attr]
-                if value.__class__ is str and not node.style and not node.flow and is_simple(value):  # type: ignore[union-attr, arg-type]
-                    append((node.start, node.end, value))  # type: ignore[arg-type]
+                value = opened.value
+                if isinstance(value, str) and not node.style and not node.flow and is_simple(value):
+                    append((node.start, node.end, value))
                 else:
-                    self._leaf(node, value, opened.plain)  # type: ignore[union-attr, arg-type]
+                    self._leaf(node, value, opened.plain)
 
     def _leaf(self, leaf: YamlLeaf, value: Value, plain: str | None) -> None:
         if leaf.style in ("|", ">"):
@@ -140,6 +146,25 @@ class Opening:
         if leaf.style in ("|", ">") and isinstance(leaf.value, str):
             end = block_of(self.text, leaf, leaf.value).end
         self.edits.append((self.text.rindex("-", 0, start), end, text))
+        self.list_comments.add(leaf.start)
+
+    def _emptied_lists(self) -> None:
+        """Write `[]` where all elements of a list became comments."""
+        stack: list[tuple[object, int]] = [(root, 0) for root in self.document.tree]
+        while stack:
+            entry, outer = stack.pop()
+            if isinstance(entry, Item):
+                stack.append((entry.value, outer))
+            elif isinstance(entry, YamlBranch):
+                stack += [(item, entry.column) for item in entry.items]
+            elif isinstance(entry, YamlSequence) and entry.alias is None:
+                elements = [element for element in entry.items if not isinstance(element, Comment)]
+                if elements and all(isinstance(element, YamlLeaf) and element.start in self.list_comments for element in elements):
+                    end = node_end(elements[-1])
+                    column = entry.column if entry.column > outer else entry.column + 2
+                    self.edits.append((end, end, f"{self.newline}{' ' * column}[]"))
+                else:
+                    stack += [(element, entry.column) for element in elements]
 
     # ---- aliases ------------------------------------------------------------------------------------------------------------------------------
 
@@ -151,8 +176,8 @@ class Opening:
     def _aliases(self) -> None:
         """Write aliases back."""
         numbers: dict[int, int] = {}
-        for number, node in enumerate(self.visits.nodes):
-            numbers.setdefault(id(node), number)
+        for number, visit in enumerate(self.visits.nodes):
+            numbers.setdefault(id(visit), number)
         done = -1
         for node, target in self.document.expanded:
             properties = node.properties
@@ -167,7 +192,7 @@ class Opening:
             else:
                 self.edits.append((properties.start, _behind_anchor(self.text, properties.start, properties.anchor), ""))
 
-    def _write_alias(self, node: YamlLeaf | YamlBranch | YamlSequence | YamlItem, name: str) -> None:
+    def _write_alias(self, node: YamlNode | YamlItem, name: str) -> None:
         properties = node.properties
         assert properties is not None and properties.anchor is not None
         start, end = properties.start, node.end
@@ -265,4 +290,3 @@ def _behind_anchor(text: str, start: int, name: str) -> int:
     while text[end : end + 1] in (" ", "\t"):
         end += 1
     return end
-

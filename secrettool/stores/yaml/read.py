@@ -6,10 +6,11 @@ from secrettool.errors import FormatError
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Comment, Item, Leaf, TreePath
 from secrettool.stores.yaml.comments import attach
-from secrettool.stores.yaml.compose import Composer, YamlNode, node_end
+from secrettool.stores.yaml.compose import Composer, node_end
 from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence
-from secrettool.stores.yaml.parser import TokenParser, parse_events
+from secrettool.stores.yaml.parser import parse_events
 from secrettool.stores.yaml.scan import may_have_comments, tokens
+from secrettool.stores.yaml.tokenparser import TokenParser
 
 
 def read(text: str) -> YamlDocument:
@@ -68,30 +69,24 @@ def _find_dropped(document: YamlDocument, lines: list[tuple[int, int]]) -> None:
     """Find the comments that are not in the tree, and what is around them."""
     seen: set[int] = set()
     collections: list[tuple[int, int, TreePath]] = []
-    stack: list[tuple[YamlNode, TreePath]] = [(part.root, ()) for part in document.parts]
+    stack: list[tuple[object, TreePath]] = [(part.root, ()) for part in document.parts]
     while stack:
-        node, path = stack.pop()
-        if not isinstance(node, YamlBranch | YamlSequence):
+        entry, path = stack.pop()
+        if isinstance(entry, Comment):
+            seen.add(entry.start)
             continue
-        collections.append((node.start, node.end, path))
-        for entry in node.items:
-            if isinstance(entry, Comment):
-                seen.add(entry.start)
-            elif isinstance(entry, Item):
-                if entry.value.alias is None:  # type: ignore[attr-defined]
-                    stack.append((entry.value, (*path, str(entry.key))))  # type: ignore[arg-type]
-            elif entry.alias is None:  # type: ignore[union-attr]
-                stack.append((entry, path))  # type: ignore[arg-type]
+        if isinstance(entry, Item):
+            path = (*path, str(entry.key))
+            entry = entry.value
+        if isinstance(entry, YamlBranch | YamlSequence) and entry.alias is None:
+            collections.append((entry.start, entry.end, path))
+            stack += [(inner, path) for inner in entry.items]
     missing = [line for line in lines if line[0] not in seen]
-    if not missing:
-        return
-    text = document.text
-    collections.sort()
+    collections.sort(key=lambda collection: (collection[0], -collection[1]), reverse=True)
+    around: list[tuple[int, int, TreePath]] = []
     for start, end in missing:
-        around: TreePath = ()
-        for first, last, path in collections:
-            if first > start:
-                break
-            if start < last:
-                around = path
-        document.dropped.append((Comment(text[start + 1 : end], False, start, end), around))
+        while collections and collections[-1][0] <= start:
+            around.append(collections.pop())
+        while around and around[-1][1] <= start:
+            around.pop()
+        document.dropped.append((Comment(document.text[start + 1 : end], False, start, end), around[-1][2] if around else ()))

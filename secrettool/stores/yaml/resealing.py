@@ -22,7 +22,7 @@ def reseal(document: YamlDocument, resealer: Resealer) -> str:
         envelope = resealer.envelopes[number]
         if envelope is None or (copied and number in copied):
             continue
-        edits.append((node.start + 1, node.end, envelope) if isinstance(node, Comment) else _leaf(text, node, envelope))  # type: ignore[arg-type]
+        edits.append((node.start + 1, node.end, envelope) if isinstance(node, Comment) else _leaf(text, node, envelope))
     for comment, _ in document.dropped:
         new = resealer.extra(comment.text, ()) if comment.text.startswith("ENC[") else None
         if new is not None:

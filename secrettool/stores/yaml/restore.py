@@ -55,7 +55,7 @@ def typed_text(value: Value, plain: str | None) -> str:
         value: The value.
         plain: The plaintext of its envelope, which may carry the notation of a float or a bool.
     """
-    if value.__class__ is float and plain is not None and plain != float_text(value):  # type: ignore[arg-type]
+    if value.__class__ is float and plain is not None and plain != float_text(value):
         read = resolve(plain, None, True)
         if read.__class__ is float and read == value:
             return plain

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
-from yaml.events import Event
-from yaml.tokens import Token
+from yaml.tokens import FlowMappingEndToken, FlowMappingStartToken, FlowSequenceEndToken, FlowSequenceStartToken
 
 from secrettool.errors import ExitCode, FormatError
 
@@ -29,6 +28,9 @@ _MAYBE_COMMENT = re.compile(r"(?<![0-9A-Za-z_/=.+&;-])#")
 _SECTION_NOTE = re.compile(r"(?m)(?:^|(?<=\r))[ ]*# (?:notation|layout) of the original: [^\r\n]*$")
 _COMMENT_LINE = re.compile(r"[ \t]*#")
 _BLANKS = re.compile(r"[ \t]*")
+MAX_DEPTH = 10_000
+"""Levels of nesting; go-yaml's own limit. libyaml's time grows with the square of the flow levels."""
+
 _TAB_RETRIES = 40  # comment blocks that libyaml stops at, each of which costs a scan from the start
 
 
@@ -80,7 +82,7 @@ def refuse(text: str, index: int, cause: str, *, hint: str | None = None) -> NoR
     raise FormatError(cause, where=place(text, index), hint=hint)
 
 
-def events(text: str) -> Iterator[Event]:
+def events(text: str) -> Iterator[Any]:
     """The events of libyaml; enough when the text has no comments.
 
     Raises:
@@ -94,7 +96,7 @@ def events(text: str) -> Iterator[Event]:
         _refuse_like_libyaml(text, error)
 
 
-def tokens(text: str) -> list[Token]:
+def tokens(text: str) -> list[Any]:
     """All tokens of libyaml.
 
     libyaml stops at a tab in front of a comment below another comment, go-yaml does not: there it is scanned again with blanks for these tabs.
@@ -104,8 +106,10 @@ def tokens(text: str) -> list[Token]:
     """
     scanned = text
     for _ in range(_TAB_RETRIES):
-        found: list[Token] = []
+        found: list[Any] = []
         try:
+            if text.count("[") + text.count("{") > MAX_DEPTH:
+                return _shallow_tokens(scanned)
             get_token, append = CParser(scanned).get_token, found.append
             while (token := get_token()) is not None:
                 append(token)
@@ -116,6 +120,23 @@ def tokens(text: str) -> list[Token]:
                 _refuse_like_libyaml(text, error)
             scanned = again
     raise FormatError("too many comments are indented with tabs", hint="indent comments with blanks")
+
+
+def _shallow_tokens(text: str) -> list[Any]:
+    """The tokens of a text that could be nested too deep."""
+    found: list[Any] = []
+    depth = 0
+    get_token = CParser(text).get_token
+    while (token := get_token()) is not None:
+        found.append(token)
+        kind = token.__class__
+        if kind is FlowSequenceStartToken or kind is FlowMappingStartToken:
+            depth += 1
+            if depth > MAX_DEPTH:
+                refuse(text, token.start_mark.index, f"nested deeper than {MAX_DEPTH} levels")
+        elif kind is FlowSequenceEndToken or kind is FlowMappingEndToken:
+            depth -= 1
+    return found
 
 
 def _without_tabs(text: str, error: YAMLError) -> str | None:

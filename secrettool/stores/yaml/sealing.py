@@ -8,8 +8,8 @@ from secrettool.sops.store import NotationEntry, Sealed, Sealer
 from secrettool.sops.tree import Comment, Leaf, TreePath, walk
 from secrettool.stores.splice import Edit
 from secrettool.stores.yaml import emit
+from secrettool.stores.yaml.anchors import WAS_ALIAS, WAS_ALIAS_ABOVE
 from secrettool.stores.yaml.blocks import block_of
-from secrettool.stores.yaml.compose import WAS_ALIAS, WAS_ALIAS_ABOVE
 from secrettool.stores.yaml.expand import clear_text, expand
 from secrettool.stores.yaml.nodes import Alias, YamlBranch, YamlDocument, YamlLeaf, YamlSequence
 from secrettool.stores.yaml.restore import DROPPED_TAGS, block_text, scalar_text
@@ -66,18 +66,16 @@ class Sealing:
             if behind_aliases and number in behind_aliases:
                 continue
             sealed = seals[number]
-            if node.__class__ is YamlLeaf:
-                if sealed is None:
-                    continue
+            if isinstance(node, Comment):
+                self._comment(number, node, sealed)
+            elif sealed is not None:
                 start, end = node.start, node.end
-                value = node.value  # type: ignore[union-attr]
-                simple = not node.style and not node.flow and node.properties is None  # type: ignore[union-attr]
-                if simple and value.__class__ is str and text[start:end] == value and is_simple(value):  # type: ignore[arg-type]
+                value = node.value
+                simple = not node.style and not node.flow and node.properties is None
+                if simple and isinstance(value, str) and text[start:end] == value and is_simple(value):
                     append((start, end, sealed.envelope))
                 else:
-                    self._leaf(number, node, sealed)  # type: ignore[arg-type]
-            else:
-                self._comment(number, node, sealed)  # type: ignore[arg-type]
+                    self._leaf(number, node, sealed)
         for copy in self.visits.copies:
             if not self._may_stay(copy):
                 self._expand(copy)
@@ -235,7 +233,7 @@ class Sealing:
             alias = item.alias
             assert alias is not None
             if id(alias.target) in sealed:
-                self.edits.append((alias.start, alias.end, f"&{WAS_ALIAS}{alias.name} {flow_scalar(item.key)}"))  # type: ignore[arg-type]
+                self.edits.append((alias.start, alias.end, f"&{WAS_ALIAS}{alias.name} {flow_scalar(item.key)}"))
 
 
 def _line_start(text: str, index: int) -> int:

@@ -22,7 +22,7 @@ _BASE64_LINE = 70
 _SPECIAL = "[^\n\t -~\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]"
 
 # Words, names, addresses, envelopes: text of which one look tells that it can stand plain; `_WORDS` are the exceptions.
-_SIMPLE = re.compile(r'[A-Za-z_/](?:[!-9;-~]|:(?=[!-~])| (?=[ -"$-~]))*\Z')
+_SIMPLE = re.compile(r'[A-Za-z_/][!-9;-~]*(?:(?::(?=[!-~])| (?=[ -"$-~]))[!-9;-~]*)*\Z')
 _WORDS = frozenset(word for lower in ("null", "true", "false") for word in (lower, lower.title(), lower.upper()))
 _OLD_BOOLS = frozenset(word for lower in ("y", "yes", "on", "n", "no", "off") for word in (lower, lower.title(), lower.upper()))
 _QUOTED_WORDS = _WORDS | _OLD_BOOLS

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from secrettool.sops.tree import Comment, Item, Leaf, Node, Sequence, Tree
+from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree
+from secrettool.stores.yaml.nodes import YamlLeaf
 
 
 class Copy(NamedTuple):
@@ -40,43 +41,47 @@ class Visits:
     """
 
     def __init__(self, tree: Tree, wanted: frozenset[int] = frozenset()) -> None:
-        nodes: list[Leaf | Comment] = []
-        append = nodes.append
-        self.nodes = nodes
+        self.nodes: list[YamlLeaf | Comment] = []
         self.copies: list[Copy] = []
         self.bare: set[int] = set()
         self.ranges: dict[int, tuple[int, int]] = {}
-        inside = 0  # depth of the stack at which the outermost alias was entered; 0 outside
+        self._wanted = wanted
+        self._inside = 0  # size of the stack at which the outermost alias was entered; 0 outside
         for root in tree:
-            stack: list[tuple[Iterator[Item | Comment | Node], Node, int]] = [(iter(root.items), root, 0)]
-            while stack:
-                entries, owner, first = stack[-1]
-                for entry in entries:
-                    if isinstance(entry, Comment):
-                        if not entry.text and isinstance(owner, Sequence):
-                            self.bare.add(len(nodes))
-                        append(entry)
-                        continue
-                    node = entry.value if isinstance(entry, Item) else entry
-                    if isinstance(node, Leaf):
-                        if not inside:
-                            number = len(nodes)
-                            if node.alias is not None:  # type: ignore[attr-defined]
-                                self.copies.append(Copy(node, number, number + (node.value is not None)))
-                            elif wanted and id(node) in wanted:
-                                self.ranges[id(node)] = (number, number + (node.value is not None))
-                        if node.value is not None:
-                            append(node)
-                    else:
-                        stack.append((iter(node.items), node, len(nodes)))
-                        if not inside and node.alias is not None:  # type: ignore[union-attr]
-                            inside = len(stack)
-                        break
-                else:
-                    stack.pop()
-                    if inside:
-                        if inside == len(stack) + 1:
-                            inside = 0
-                            self.copies.append(Copy(owner, first, len(nodes)))
-                    elif wanted and id(owner) in wanted:
-                        self.ranges[id(owner)] = (first, len(nodes))
+            self._walk(root)
+
+    def _walk(self, root: Branch) -> None:
+        nodes, wanted = self.nodes, self._wanted
+        append = nodes.append
+        stack: list[tuple[Iterator[Item | Comment | Node], Node, int]] = [(iter(root.items), root, 0)]
+        while stack:
+            entries, owner, first = stack[-1]
+            for entry in entries:
+                if isinstance(entry, Comment):
+                    if not entry.text and isinstance(owner, Sequence):
+                        self.bare.add(len(nodes))
+                    append(entry)
+                    continue
+                node = entry.value if isinstance(entry, Item) else entry
+                if not isinstance(node, Leaf):
+                    stack.append((iter(node.items), node, len(nodes)))
+                    if not self._inside and node.alias is not None:  # type: ignore[union-attr]
+                        self._inside = len(stack)
+                    break
+                if not self._inside and (wanted or node.alias is not None):  # type: ignore[attr-defined]
+                    self._end(node, len(nodes), len(nodes) + (node.value is not None))
+                if node.value is not None:
+                    append(node)  # type: ignore[arg-type]
+            else:
+                stack.pop()
+                if self._inside > len(stack):
+                    self._inside = 0
+                if not self._inside:
+                    self._end(owner, first, len(nodes))
+
+    def _end(self, node: Node, first: int, end: int) -> None:
+        """Note the range of a node that stands behind no other alias."""
+        if node.alias is not None:  # type: ignore[union-attr]
+            self.copies.append(Copy(node, first, end))
+        elif id(node) in self._wanted:
+            self.ranges[id(node)] = (first, end)
