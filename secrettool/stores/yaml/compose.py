@@ -86,14 +86,17 @@ class Composer:
         flow = frame.flow
         if flow or self.slash_escapes:
             self.check_scalar(text, start, end, style, flow)
-        is_list = frame.is_list
-        if is_list or frame.key is not None:
-            self.place(YamlLeaf(value, start, end, plain, style, flow, frame.column, properties, None, is_list), properties, notes)
+        if not frame.is_list and frame.key is None:
+            if properties is not None:
+                self.anchor(properties, YamlLeaf(value, start, end, plain, style, flow, frame.column, properties))
+            frame.merge = text == "<<" and not style and (properties is None or properties.tag in _MERGE_TAGS)
+            self.take_key(frame, Key(value, text, start, end, style, properties), notes)
             return
-        if properties is not None:
-            self.anchor(properties, YamlLeaf(value, start, end, plain, style, flow, frame.column, properties))
-        frame.merge = text == "<<" and not style and (properties is None or properties.tag in _MERGE_TAGS)
-        self.take_key(frame, Key(value, text, start, end, style, properties), notes)
+        leaf = YamlLeaf(value, start, end, plain, style, flow, frame.column, properties, None, frame.is_list)
+        if properties is None and notes is None and not frame.is_list:  # what most of a file is
+            self.take_value(frame, leaf, None)
+        else:
+            self.place(leaf, properties, notes)
 
     def typed(self, text: str, start: int, style: str, tag: str | None) -> tuple[Value, str | None]:
         """The value of a scalar, and the plaintext of its envelope where that carries the notation."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from secrettool.errors import FormatError
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Comment, Item, Leaf, TreePath
@@ -65,28 +67,59 @@ def _comments_beside(item: YamlItem) -> list[Comment]:
     return found
 
 
+class _Around(NamedTuple):
+    """A collection and the way to it.
+
+    Attributes:
+        start: Offset of its first character.
+        end: Offset behind its last one.
+        outer: The collection that holds it.
+        key: Its key there; None in a list.
+    """
+
+    start: int
+    end: int
+    outer: _Around | None
+    key: str | None
+
+    @property
+    def path(self) -> TreePath:
+        """The keys to it; only made where it is asked for, so that deep nesting costs no time."""
+        keys: list[str] = []
+        around: _Around | None = self
+        while around is not None:
+            if around.key is not None:
+                keys.append(around.key)
+            around = around.outer
+        return tuple(reversed(keys))
+
+
 def _find_dropped(document: YamlDocument, lines: list[tuple[int, int]]) -> None:
     """Find the comments that are not in the tree, and what is around them."""
     seen: set[int] = set()
-    collections: list[tuple[int, int, TreePath]] = []
-    stack: list[tuple[object, TreePath]] = [(part.root, ()) for part in document.parts]
+    collections: list[_Around] = []
+    stack: list[tuple[object, _Around | None]] = [(part.root, None) for part in document.parts]
     while stack:
-        entry, path = stack.pop()
+        entry, outer = stack.pop()
         if isinstance(entry, Comment):
             seen.add(entry.start)
             continue
+        key = None
         if isinstance(entry, Item):
-            path = (*path, str(entry.key))
+            key = str(entry.key)
             entry = entry.value
         if isinstance(entry, YamlBranch | YamlSequence) and entry.alias is None:
-            collections.append((entry.start, entry.end, path))
-            stack += [(inner, path) for inner in entry.items]
+            here = _Around(entry.start, entry.end, outer, key)
+            collections.append(here)
+            stack += [(inner, here) for inner in entry.items]
     missing = [line for line in lines if line[0] not in seen]
-    collections.sort(key=lambda collection: (collection[0], -collection[1]), reverse=True)
-    around: list[tuple[int, int, TreePath]] = []
+    if not missing:
+        return
+    collections.sort(key=lambda around: (around.start, -around.end), reverse=True)
+    around: list[_Around] = []
     for start, end in missing:
-        while collections and collections[-1][0] <= start:
+        while collections and collections[-1].start <= start:
             around.append(collections.pop())
-        while around and around[-1][1] <= start:
+        while around and around[-1].end <= start:
             around.pop()
-        document.dropped.append((Comment(document.text[start + 1 : end], False, start, end), around[-1][2] if around else ()))
+        document.dropped.append((Comment(document.text[start + 1 : end], False, start, end), around[-1].path if around else ()))

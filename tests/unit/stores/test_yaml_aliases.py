@@ -21,7 +21,14 @@ def sealed(text: str, selector: Selector | None = None) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["l: [&x a, *x ]\n", "l:\n  - {k: &x a}\n  - {k: *x }\n", "a: &x null\nb: *x\n", "a: &x {}\nb: *x\n", 'a: &x ""\nb: *x\n', "&x a: 1\n? *x\n: 2\n"],
+    [
+        "l: [&x a, *x ]\n",
+        "l:\n  - {k: &x a}\n  - {k: *x }\n",
+        "a: &x null\nb: *x\n",
+        "a: &x {}\nb: *x\n",
+        'a: &x ""\nb: *x\n',
+        "&x a: 1\n? *x\n: 2\n",
+    ],
 )
 def test_alias_stays_when_its_place_changes_nothing(text: str) -> None:
     try:

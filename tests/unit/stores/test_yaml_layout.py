@@ -70,7 +70,7 @@ def test_block_is_taken_out_wherever_it_stands() -> None:
     [
         ("a: 1\n", MetadataNotFound, "sops metadata not found"),
         ("a: 1\nsops: x\n", MetadataError, "Found sops entry that is not a mapping"),
-        ("{sops: {}, \"sops\": {}}\n", FormatError, "already defined"),
+        ('{sops: {}, "sops": {}}\n', FormatError, "already defined"),
         ("sops: {}\n? &k sops\n: {}\n", FormatError, "already defined"),
         ("k: &k sops\nsops: {}\n*k : {}\n", MetadataError, "Found duplicate sops entry"),
     ],
@@ -112,7 +112,9 @@ def test_resealing_replaces_envelopes_and_block_in_place() -> None:
     read_metadata(STORE.parse_sealed(data.encode()).section)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["a: x", "{a: x}\n", "---\n", "list:\n- x\n# tail\n", "a: x\n---\nb: [&x y, *x ]\n", "null\n", "a_unencrypted: |\n  x"])
+@pytest.mark.parametrize(
+    "text", ["a: x", "{a: x}\n", "---\n", "list:\n- x\n# tail\n", "a: x\n---\nb: [&x y, *x ]\n", "null\n", "a_unencrypted: |\n  x"]
+)
 def test_resealing_with_nothing_new_changes_nothing(text: str) -> None:
     data = sealed(text).encode()
     resealer = Reseal(data)

@@ -21,7 +21,16 @@ PLAIN = (
 ).split("|")
 NAMES = ["a", "b", "data", "l", '"q k"', "'s'", "é", "a:b", "k e", "-k", "<"]
 COMMENTS = ["# c", "#", "#x: y", "# ENC[foo]", "#\t# t"]
-BLOCKS = ["|\n{}x\n{}y\n", "|-\n{}x\n\n", "|+\n{}x\n\n\n", ">\n{}x\n{}y\n\n{}z\n", "|\n{}x\n {}deep\n   \n{}y\n", "|2\n{}  x\n", "|+\n\n", "| # h\n{}x\n"]
+BLOCKS = [
+    "|\n{}x\n{}y\n",
+    "|-\n{}x\n\n",
+    "|+\n{}x\n\n\n",
+    ">\n{}x\n{}y\n\n{}z\n",
+    "|\n{}x\n {}deep\n   \n{}y\n",
+    "|2\n{}  x\n",
+    "|+\n\n",
+    "| # h\n{}x\n",
+]
 BROKEN = ["x\n{}y", "x\n\n{}y", "'x\n{}y'", '"x\\\n{}y"', "[x,\n{}# c\n{}y, # d\n{}]", "{{a: x,\n{}b: y # c\n{}}}"]
 
 
@@ -65,7 +74,9 @@ def collections(draw: st.DrawFn, column: int, depth: int) -> str:
 @st.composite
 def texts(draw: st.DrawFn) -> str:
     """A stream."""
-    documents = draw(st.lists(collections(0, 0) | st.sampled_from(["", "# c\n", "null\n", "{}\n", "{a: x, b: [y]} # c\n", "  a: 1\n"]), min_size=1, max_size=2))
+    documents = draw(
+        st.lists(collections(0, 0) | st.sampled_from(["", "# c\n", "null\n", "{}\n", "{a: x, b: [y]} # c\n", "  a: 1\n"]), min_size=1, max_size=2)
+    )
     text = draw(st.sampled_from(["", "---\n", "# h\n\n", "%YAML 1.1 # d\n---\n"])) + draw(st.sampled_from(["---\n", "...\n---\n"])).join(documents)
     text += draw(st.sampled_from(["", "", "...\n", "\n", "  "]))
     if draw(st.integers(0, 4)) == 0:

@@ -125,7 +125,16 @@ def test_empty_file_has_its_own_code() -> None:
 
 
 def test_messages_never_quote_the_text() -> None:
-    for text in ("a: [hush?]\n", "hush: 1\nhush: 2\n", "a: *hush\n", 'a: "hush\\/"\n', "a: !!int hush\n", "a: hush: hush\n", "- hush\n", "a: 'hush\n"):
+    for text in (
+        "a: [hush?]\n",
+        "hush: 1\nhush: 2\n",
+        "a: *hush\n",
+        'a: "hush\\/"\n',
+        "a: !!int hush\n",
+        "a: hush: hush\n",
+        "- hush\n",
+        "a: 'hush\n",
+    ):
         with pytest.raises(FormatError) as error:
             STORE.parse(text.encode())
         assert "hush" not in f"{error.value}{error.value.hint}"
