@@ -6,6 +6,7 @@ Source: sops 3.13 sops.go (Tree.Decrypt), cmd/sops/common/common.go (DecryptTree
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 from secrettool.errors import MacError, TreeDecryptError
 from secrettool.sops.envelope import Cipher, DataKey, EnvelopeError, Opened, additional_data, looks_sealed
@@ -15,7 +16,7 @@ from secrettool.sops.notation import open_notation
 from secrettool.sops.selection import DEFAULT_SELECTOR, Selection
 from secrettool.sops.store import Document
 from secrettool.sops.tree import NOWHERE, Comment, Leaf, Tree, TreePath, dotted, substitute, walk
-from secrettool.sops.values import Value, parse_plain
+from secrettool.sops.values import parse_plain
 
 
 class OpenedFile:
@@ -74,7 +75,7 @@ class OpenedFile:
 
     def _open_all(self, mac: Mac) -> None:
         """Visit the tree once. Files have tens of thousands of values: what this loop does not need, it does not do."""
-        selects, open_leaf, count = self._selection.by_visit, self._open_leaf, mac.add
+        selects, open_leaf, count, refuse = self._selection.by_visit, self.cipher.open, mac.add, self._refuse
         opened_of_all, nodes = self.opened.append, self.nodes.append
         for visit in walk(self.document.tree):
             node, path, _ = visit
@@ -86,27 +87,29 @@ class OpenedFile:
                 opened_of_all(None)
                 nodes(None)
             else:
-                opened, value = open_leaf(node.value, path)
+                envelope = node.value
+                if not isinstance(envelope, str):
+                    raise TreeDecryptError(f"Expected encrypted value as string, but got {type(envelope).__name__}", where=dotted(path))
+                try:
+                    opened = open_leaf(envelope, aad=additional_data(path))
+                    kind, text = opened
+                    value = text if kind == "str" else parse_plain(kind, text)
+                except ValueError as error:
+                    refuse(error, path)
                 opened_of_all(opened)
-                if opened.kind == "comment":
+                if kind == "comment":
                     # sops writes comments inside lists as elements. They are no values: the MAC leaves them out.
-                    nodes(Comment(opened.text))
+                    nodes(Comment(text))
                 else:
                     count(value, True)
-                    nodes(Leaf(value, NOWHERE, NOWHERE, opened.text))
+                    nodes(Leaf(value, NOWHERE, NOWHERE, text))
 
-    def _open_leaf(self, envelope: Value, path: TreePath) -> tuple[Opened, Value]:
-        if not isinstance(envelope, str):
-            raise TreeDecryptError(f"Expected encrypted value as string, but got {type(envelope).__name__}", where=dotted(path))
-        try:
-            opened = self.cipher.open(envelope, aad=additional_data(path))
-            return opened, opened.text if opened.kind == "str" else parse_plain(opened.kind, opened.text)
-        except ValueError as error:
-            raise TreeDecryptError(
-                f"Could not decrypt value: {error}",
-                where=dotted(path),
-                hint="the value or one of the keys above it was changed by hand, or it comes from another file",
-            ) from None
+    def _refuse(self, error: ValueError, path: TreePath) -> NoReturn:
+        raise TreeDecryptError(
+            f"Could not decrypt value: {error}",
+            where=dotted(path),
+            hint="the value or one of the keys above it was changed by hand, or it comes from another file",
+        ) from None
 
     def _comment(self, comment: Comment, path: TreePath, selected: bool) -> None:
         opened = None

@@ -10,13 +10,14 @@ from collections.abc import Sequence as Seq
 
 from secrettool.errors import ConfigError
 from secrettool.sops.document import Runtime, SealedFile, rewrap
-from secrettool.sops.envelope import DATA_KEY_SIZE, NONCE_SIZE, Cipher, DataKey, additional_data
+from secrettool.sops.envelope import DATA_KEY_SIZE, NONCE_SIZE, Cipher, DataKey, additional_data, nonce_of
 from secrettool.sops.keygroups import KeyGroup, MasterKey, stated_threshold, wrap_data_key
 from secrettool.sops.metadata import Metadata, section_of
 from secrettool.sops.notation import NONCE_SIZE as NOTATION_NONCE_SIZE
 from secrettool.sops.notation import seal_notation
 from secrettool.sops.opening import OpenedFile
-from secrettool.sops.tree import TreePath, walk
+from secrettool.sops.tree import Comment, TreePath, walk
+from secrettool.sops.values import plain_text
 
 
 class _Rekeying:
@@ -61,12 +62,14 @@ def rotate(file: SealedFile, opened: OpenedFile, runtime: Runtime, *, add: Seq[M
     cipher = Cipher(data_key)
     wrapped = wrap_data_key(groups, file.metadata.shamir_threshold, data_key, runtime.keyring, runtime.entropy)
     envelopes: list[str | None] = []
-    for visit, was in zip(walk(file.document.tree), opened.opened, strict=True):
+    for (node, path, _), was in zip(walk(file.document.tree), opened.opened, strict=True):
         if was is None:
             envelopes.append(None)
             continue
+        nonce = nonce_of(node.text if isinstance(node, Comment) else plain_text(node.value))
+        fresh = nonce if len(nonce) == NONCE_SIZE else runtime.entropy(NONCE_SIZE)
         kind = "str" if was.kind == "bytes" else was.kind
-        envelopes.append(cipher.seal(was.text, kind, aad=additional_data(visit.path), nonce=_nonce(was.nonce, runtime)))
+        envelopes.append(cipher.seal(was.text, kind, aad=additional_data(path), nonce=fresh))
     lastmodified = runtime.now()
     digest = opened.mac_text
     mac = cipher.seal(digest, "str", aad=lastmodified.encode("ascii"), nonce=runtime.entropy(NONCE_SIZE))
@@ -81,7 +84,3 @@ def rotate(file: SealedFile, opened: OpenedFile, runtime: Runtime, *, add: Seq[M
         return cipher.seal(text, envelope[envelope.rindex("type:") + 5 : -1], aad=additional_data(path), nonce=runtime.entropy(NONCE_SIZE))
 
     return file.store.reseal(file.document, _Rekeying(file, metadata, envelopes, notation, reseal))
-
-
-def _nonce(old: bytes, runtime: Runtime) -> bytes:
-    return old if len(old) == NONCE_SIZE else runtime.entropy(NONCE_SIZE)

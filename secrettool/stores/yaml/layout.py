@@ -18,9 +18,9 @@ from secrettool.stores.yaml.blocks import block_of
 from secrettool.stores.yaml.compose import node_end
 from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlLeaf
 from secrettool.stores.yaml.read import read, take_sections
-from secrettool.stores.yaml.scan import BREAK
+from secrettool.stores.yaml.scan import BREAK, column_of
 from secrettool.stores.yaml.sealing import Sealing
-from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Notes, block, column_of, flow_block
+from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Notes, block, flow_block
 
 _MOST_PLACES = 12
 _SKIP = re.compile("(?:[ \t\n\r\x85\u2028\u2029]|#[^\n\r\x85\u2028\u2029]*)*")
@@ -101,8 +101,10 @@ def _without_root(text: str, part: Part, node: object) -> tuple[tuple[Edit, ...]
     start = node.start if node.properties is None else node.properties.start
     if start == node.end:
         return (), EMPTY
+    end = node.end + len(text[node.end :]) - len(text[node.end :].lstrip(" \t"))  # a tab may not start a line
+    word = text[start:end]
     line = len(BREAK.findall(text, part.start, start))
-    return ((start, node.end, ""),), f"{ROOT} {text[start : node.end]} at line {line}, column {column_of(text, start)}"
+    return ((start, end, ""),), f"{ROOT} {'null' if BREAK.search(word) else word} at line {line}, column {column_of(text, start)}"
 
 
 def _chomping(text: str, root: YamlBranch, sealed: frozenset[int]) -> Edit | None:

@@ -15,8 +15,8 @@ from secrettool.stores.yaml.compose import node_end
 from secrettool.stores.yaml.layout import last_leaf
 from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
 from secrettool.stores.yaml.restore import block_text, double_quoted, scalar_text
-from secrettool.stores.yaml.scan import BREAK
-from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Place, column_of, place_of
+from secrettool.stores.yaml.scan import BREAK, column_of
+from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Place, place_of
 from secrettool.stores.yaml.styles import is_simple
 from secrettool.stores.yaml.visits import Visits
 

@@ -21,7 +21,7 @@ from yaml.events import (
 
 from secrettool.stores.yaml.comments import Line
 from secrettool.stores.yaml.nodes import Properties
-from secrettool.stores.yaml.scan import MAX_DEPTH, events, refuse
+from secrettool.stores.yaml.scan import MAX_DEPTH, column_of, events, refuse
 
 _PROPERTY = re.compile("(?:&[0-9A-Za-z_-]+|![^ \t\n\r\x85\u2028\u2029]*)[ \t\n\r\x85\u2028\u2029]*")
 DEFAULT_HANDLES = {"!": "!", "!!": "tag:yaml.org,2002:"}
@@ -84,7 +84,7 @@ def parse_events(text: str, handler: Handler) -> None:
             start, column = mark.index, mark.column
             if event.anchor is not None or event.tag is not None:
                 start, properties = _split(text, event)
-                column = start - _line_start(text, start)
+                column = column_of(text, start)
             if len(flow) == MAX_DEPTH:
                 refuse(text, start, f"nested deeper than {MAX_DEPTH} levels")
             open_(kind is SequenceStartEvent, start, bool(event.flow_style), column, properties, None)
@@ -127,7 +127,3 @@ def _check_tag(text: str, start: int, written: str) -> None:
     handle = _HANDLE.match(written)
     if handle is not None and handle[0] not in DEFAULT_HANDLES and not re.search(rf"(?m)^%TAG[ \t]+{re.escape(handle[0])}[ \t]", text):
         refuse(text, start, "a tag with a handle that no %TAG directive declares")
-
-
-def _line_start(text: str, index: int) -> int:
-    return max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1

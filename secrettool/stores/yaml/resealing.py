@@ -8,7 +8,8 @@ from secrettool.stores.splice import Edit, splice
 from secrettool.stores.yaml.blocks import block_of
 from secrettool.stores.yaml.layout import candidates
 from secrettool.stores.yaml.nodes import Part, YamlDocument, YamlLeaf
-from secrettool.stores.yaml.section import Notes, block, column_of, flow_block, place_of
+from secrettool.stores.yaml.scan import column_of
+from secrettool.stores.yaml.section import Notes, block, flow_block, place_of
 from secrettool.stores.yaml.visits import Visits
 
 

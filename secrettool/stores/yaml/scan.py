@@ -22,6 +22,7 @@ _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_OTHER_BREAK = re.compile("[\x85\u2028\u2029]")
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # A comment starts behind a blank, a break or an indicator; behind other characters a # belongs to a plain scalar.
 _MAYBE_COMMENT = re.compile(r"(?<![0-9A-Za-z_/=.+&;-])#")
@@ -63,6 +64,14 @@ def place(text: str, index: int) -> str:
     for found in BREAK.finditer(text, 0, index):
         line, start = line + 1, found.end()
     return f"line {line}, column {index - start + 1}"
+
+
+def column_of(text: str, index: int) -> int:
+    """Column of an offset, from 0."""
+    start = max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
+    for found in _OTHER_BREAK.finditer(text, start, index):
+        start = found.end()
+    return index - start
 
 
 def may_have_comments(text: str) -> bool:

@@ -13,7 +13,7 @@ from secrettool.stores.yaml.blocks import block_of
 from secrettool.stores.yaml.expand import clear_text, expand
 from secrettool.stores.yaml.nodes import Alias, YamlBranch, YamlDocument, YamlLeaf, YamlSequence
 from secrettool.stores.yaml.restore import DROPPED_TAGS, block_text, scalar_text
-from secrettool.stores.yaml.scan import BREAK
+from secrettool.stores.yaml.scan import column_of
 from secrettool.stores.yaml.styles import flow_scalar, is_simple
 from secrettool.stores.yaml.visits import Copy, Visits
 
@@ -213,7 +213,7 @@ class Sealing:
             return
         assert isinstance(node, YamlBranch | YamlSequence)
         beside = _BESIDE.match(self.text, alias.end)
-        column = alias.start - _line_start(self.text, alias.start)
+        column = column_of(self.text, alias.start)
         blanks = " " * (column if beside else node.column + 4)
         text = expand(node, self.newline + blanks, next_text)
         if beside is None:
@@ -234,10 +234,3 @@ class Sealing:
             assert alias is not None
             if id(alias.target) in sealed:
                 self.edits.append((alias.start, alias.end, f"&{WAS_ALIAS}{alias.name} {flow_scalar(item.key)}"))
-
-
-def _line_start(text: str, index: int) -> int:
-    start = 0
-    for found in BREAK.finditer(text, max(0, text.rfind("\n", 0, index)), index):
-        start = found.end()
-    return start

@@ -16,11 +16,11 @@ from secrettool.sops.tree import Branch, Item
 from secrettool.stores.yaml import emit
 from secrettool.stores.yaml.compose import node_end
 from secrettool.stores.yaml.nodes import YamlBranch, YamlItem
-from secrettool.stores.yaml.scan import BREAK
+from secrettool.stores.yaml.scan import column_of
 
 _NOTATION = "# notation of the original: "
 _LAYOUT = "# layout of the original: "
-_NOTE = re.compile(r"^[ ]*# (notation|layout) of the original: ([^\r\n]*)", re.MULTILINE)
+_NOTE = re.compile(r"(?<=[\r\n])[ ]*# (notation|layout) of the original: ([^\r\n]*)")
 _LINE = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029]|\\Z)")
 _BLANKS = " \t\r\n"
 
@@ -76,14 +76,6 @@ def place_of(text: str, root: YamlBranch, item: YamlItem) -> Place:
     found = _LINE.match(text, end)
     assert found is not None
     return Place(start - column_of(text, start), found.end(), False, notes)
-
-
-def column_of(text: str, index: int) -> int:
-    """Column of an offset."""
-    start = max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
-    for found in BREAK.finditer(text, start, index):
-        start = found.end()
-    return index - start
 
 
 def notes_in(text: str, item: YamlItem) -> Notes:

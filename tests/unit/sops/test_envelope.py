@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrettool.sops.envelope import Cipher, DataKey, EnvelopeError, additional_data, looks_sealed
+from secrettool.sops.envelope import Cipher, DataKey, EnvelopeError, additional_data, looks_sealed, nonce_of
 
 KEY = DataKey(bytes.fromhex("c06c805cf0026aa60bc5ddee66b75d286d7de35096491132e67541eea3548dfb"))
 SEALED = [
@@ -43,13 +43,13 @@ SEALED = [
 @pytest.mark.parametrize(("path", "text", "kind", "envelope"), SEALED)
 def test_open_gives_what_sops_sealed(path: tuple[str, ...], text: str, kind: str, envelope: str) -> None:
     opened = Cipher(KEY).open(envelope, aad=additional_data(path))
-    assert (opened.text, opened.kind, len(opened.nonce)) == (text, kind, 32)
+    assert (opened.text, opened.kind, len(nonce_of(envelope))) == (text, kind, 32)
 
 
 @pytest.mark.parametrize(("path", "text", "kind", "envelope"), SEALED)
 def test_seal_gives_the_same_bytes_under_the_same_nonce(path: tuple[str, ...], text: str, kind: str, envelope: str) -> None:
     cipher = Cipher(KEY)
-    nonce = cipher.open(envelope, aad=additional_data(path)).nonce
+    nonce = nonce_of(envelope)
     assert cipher.seal(text, kind, aad=additional_data(path), nonce=nonce) == envelope
 
 

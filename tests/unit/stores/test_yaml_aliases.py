@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from secrettool.errors import FormatError
+from secrettool.sops.metadata import read_metadata
+from secrettool.sops.opening import OpenedFile
 from secrettool.sops.selection import Selector
 from secrettool.stores.yaml import YamlStore
-from tests.unit.stores.sealed_files import open_sealed, seal
+from tests.unit.stores.sealed_files import KEY, open_sealed, seal
 
 STORE = YamlStore()
 
@@ -66,10 +68,6 @@ def test_value_changed_behind_an_alias_drops_the_mark_only() -> None:
     lines = one.splitlines(True)
     lines[1] = other.splitlines(True)[1]
     document = "".join(lines)
-    from tests.unit.stores.sealed_files import KEY
-    from secrettool.sops.metadata import read_metadata
-    from secrettool.sops.opening import OpenedFile
-
     parsed = STORE.parse_sealed(document.encode())
     assert parsed.section is not None
     opened = OpenedFile(parsed, read_metadata(parsed.section), KEY, ignore_mac=True)
