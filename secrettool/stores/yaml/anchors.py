@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from secrettool.sops.tree import Comment
-from secrettool.stores.yaml.comments import Line
 from secrettool.stores.yaml.nodes import Alias, YamlBranch, YamlLeaf, YamlSequence
-from secrettool.stores.yaml.parser import NO_NOTES, Notes
+from secrettool.stores.yaml.parser import NO_NOTES, Line, Notes
 
 WAS_ALIAS, WAS_ALIAS_ABOVE = "was_alias_", "was_inline_alias_"
 """Prefixes of the anchors that stand for an alias while a file is encrypted; the second: the alias stood at the end of the line above."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence as Seq
-from typing import Any, TypeAlias
+from typing import Any
 
 from yaml.tokens import (
     BlockEndToken,
@@ -34,10 +34,8 @@ from yaml.tokens import (
     ValueToken,
 )
 
+from secrettool.stores.yaml.parser import Line
 from secrettool.stores.yaml.scan import BREAK
-
-Line: TypeAlias = tuple[int, int] | None
-"""Offsets of one comment line from its `#` to its end; None for an empty line between comments."""
 
 _PEEK = 512  # characters that the scanner looks ahead for a comment
 _COMMENT = re.compile("#[^\n\r\x85\u2028\u2029\0]*")

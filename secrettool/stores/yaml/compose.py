@@ -11,10 +11,9 @@ from __future__ import annotations
 from secrettool.sops.tree import Comment, Item
 from secrettool.sops.values import Value
 from secrettool.stores.yaml.anchors import WAS_ALIAS, WAS_ALIAS_ABOVE, AliasGuard, Anchor, YamlNode
-from secrettool.stores.yaml.comments import Line
 from secrettool.stores.yaml.frames import Around, Frame, Key
 from secrettool.stores.yaml.nodes import Alias, Part, Properties, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
-from secrettool.stores.yaml.parser import NO_NOTES, Notes
+from secrettool.stores.yaml.parser import NO_NOTES, Line, Notes
 from secrettool.stores.yaml.resolve import ScalarError, float_syntax, resolve
 from secrettool.stores.yaml.scan import refuse
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from secrettool.sops.tree import Comment
 from secrettool.sops.values import Value
-from secrettool.stores.yaml.comments import Line
 from secrettool.stores.yaml.nodes import Alias, Properties, YamlBranch, YamlSequence
-from secrettool.stores.yaml.parser import Notes
+from secrettool.stores.yaml.parser import Line, Notes
 
 
 class Key:

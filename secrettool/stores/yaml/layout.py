@@ -21,6 +21,7 @@ from secrettool.stores.yaml.read import read, take_sections
 from secrettool.stores.yaml.scan import BREAK, column_of
 from secrettool.stores.yaml.sealing import Sealing
 from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Notes, block, flow_block
+from secrettool.stores.yaml.visits import last_leaf
 
 _MOST_PLACES = 12
 _SKIP = re.compile("(?:[ \t\n\r\x85\u2028\u2029]|#[^\n\r\x85\u2028\u2029]*)*")
@@ -99,12 +100,13 @@ def _without_root(text: str, part: Part, node: object) -> tuple[tuple[Edit, ...]
     """Take the null at a document's root away: edits and layout note."""
     assert isinstance(node, YamlLeaf)
     start = node.start if node.properties is None else node.properties.start
+    if BREAK.search(text, start, node.end):
+        start = node.start  # tag and anchor on lines of their own may stand in front of the block
     if start == node.end:
         return (), EMPTY
     end = node.end + len(text[node.end :]) - len(text[node.end :].lstrip(" \t"))  # a tab may not start a line
-    word = text[start:end]
     line = len(BREAK.findall(text, part.start, start))
-    return ((start, end, ""),), f"{ROOT} {'null' if BREAK.search(word) else word} at line {line}, column {column_of(text, start)}"
+    return ((start, end, ""),), f"{ROOT} {text[start:end]} at line {line}, column {column_of(text, start)}"
 
 
 def _chomping(text: str, root: YamlBranch, sealed: frozenset[int]) -> Edit | None:
@@ -121,17 +123,6 @@ def _chomping(text: str, root: YamlBranch, sealed: frozenset[int]) -> Edit | Non
         plus = text.index("+", leaf.start)
         return plus, plus + 1, "-"
     return parts.indicator, parts.indicator, "-"
-
-
-def last_leaf(root: YamlBranch) -> YamlLeaf | None:
-    """The scalar at the end of a mapping; None when it is in flow style or an alias."""
-    node: object = root
-    while not isinstance(node, YamlLeaf):
-        entries = [entry for entry in node.items if not isinstance(entry, Comment)]  # type: ignore[attr-defined]
-        if not entries or node.flow or node.alias is not None:  # type: ignore[attr-defined]
-            return None
-        node = entries[-1].value if isinstance(entries[-1], Item) else entries[-1]
-    return None if node.alias is not None else node
 
 
 def _in_flow(document: YamlDocument, root: YamlBranch) -> list[Candidate]:

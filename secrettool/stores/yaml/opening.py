@@ -12,13 +12,12 @@ from secrettool.stores.splice import Edit, splice
 from secrettool.stores.yaml.anchors import WAS_ALIAS_ABOVE, YamlNode
 from secrettool.stores.yaml.blocks import Block, block_of
 from secrettool.stores.yaml.compose import node_end
-from secrettool.stores.yaml.layout import last_leaf
 from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
 from secrettool.stores.yaml.restore import block_text, double_quoted, scalar_text
 from secrettool.stores.yaml.scan import BREAK, column_of
 from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Place, place_of
 from secrettool.stores.yaml.styles import is_simple
-from secrettool.stores.yaml.visits import Visits
+from secrettool.stores.yaml.visits import Visits, last_leaf
 
 _BESIDE = re.compile(r"[ \t]+#")
 _ROOT_NOTE = re.compile(rf"{ROOT} (.+) at line ([0-9]+), column ([0-9]+)\Z")

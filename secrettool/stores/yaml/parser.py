@@ -6,7 +6,7 @@ Source: go-yaml v3.0.4 parserc.go, for the tags that it refuses and libyaml take
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from yaml.events import (
     AliasEvent,
@@ -19,13 +19,16 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from secrettool.stores.yaml.comments import Line
 from secrettool.stores.yaml.nodes import Properties
 from secrettool.stores.yaml.scan import MAX_DEPTH, column_of, events, refuse
 
 _PROPERTY = re.compile("(?:&[0-9A-Za-z_-]+|![^ \t\n\r\x85\u2028\u2029]*)[ \t\n\r\x85\u2028\u2029]*")
 DEFAULT_HANDLES = {"!": "!", "!!": "tag:yaml.org,2002:"}
 """Tag handles that need no directive."""
+
+
+Line: TypeAlias = tuple[int, int] | None
+"""Offsets of one comment line from its `#` to its end; None for an empty line between comments."""
 
 
 class Notes(NamedTuple):

@@ -7,12 +7,10 @@ from typing import NamedTuple
 from secrettool.errors import FormatError
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Comment, Item, Leaf, TreePath
-from secrettool.stores.yaml.comments import attach
 from secrettool.stores.yaml.compose import Composer, node_end
 from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence
 from secrettool.stores.yaml.parser import parse_events
 from secrettool.stores.yaml.scan import may_have_comments, tokens
-from secrettool.stores.yaml.tokenparser import TokenParser
 
 
 def read(text: str) -> YamlDocument:
@@ -24,6 +22,9 @@ def read(text: str) -> YamlDocument:
     document = YamlDocument(text, [])
     composer = Composer(document)
     if may_have_comments(text):
+        from secrettool.stores.yaml.comments import attach
+        from secrettool.stores.yaml.tokenparser import TokenParser
+
         found = tokens(text)
         attached = attach(text, found)
         TokenParser(text, found, attached, composer).run()

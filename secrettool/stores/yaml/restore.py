@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from secrettool.sops.values import Value, float_text
-from secrettool.stores.yaml import emit
 from secrettool.stores.yaml.nodes import YamlLeaf
 from secrettool.stores.yaml.resolve import resolve
 from secrettool.stores.yaml.styles import flow_scalar, is_simple
@@ -84,6 +83,8 @@ def scalar_text(leaf: YamlLeaf, value: Value, plain: str | None, newline: str, *
             return value
         if leaf.flow:
             return flow_scalar(value)
+        from secrettool.stores.yaml import emit  # only values that need a closer look wait for the printer
+
         text = emit.scalar(value, column=leaf.column, item=leaf.item)
         if "\n" not in text:
             return text

@@ -213,8 +213,7 @@ class Sealing:
             return
         assert isinstance(node, YamlBranch | YamlSequence)
         beside = _BESIDE.match(self.text, alias.end)
-        column = column_of(self.text, alias.start)
-        blanks = " " * (column if beside else node.column + 4)
+        blanks = " " * (node.column + 4 if beside is None else column_of(self.text, alias.start))
         text = expand(node, self.newline + blanks, next_text)
         if beside is None:
             self.edits.append((alias.start, alias.end, f"&{WAS_ALIAS}{alias.name} {text}"))

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Branch, Item
-from secrettool.stores.yaml import emit
 from secrettool.stores.yaml.compose import node_end
 from secrettool.stores.yaml.nodes import YamlBranch, YamlItem
 from secrettool.stores.yaml.scan import column_of
@@ -97,6 +96,8 @@ def notes_in(text: str, item: YamlItem) -> Notes:
 
 def block(section: Branch, column: int, newline: str, notes: Notes) -> str:
     """The lines of a block at a column, notes included; ends with a line ending."""
+    from secrettool.stores.yaml import emit
+
     text = emit.emit_section(section, column=column, newline=newline)
     lines = _note_lines(notes)
     if not lines:
@@ -108,6 +109,8 @@ def block(section: Branch, column: int, newline: str, notes: Notes) -> str:
 
 def flow_block(section: Branch, column: int, newline: str, notes: Notes) -> str:
     """The same as an entry of a flow mapping, on one line but for the notes."""
+    from secrettool.stores.yaml import emit
+
     text = f"{SECTION_KEY}: {emit.flow(section)}"
     lines = _note_lines(notes)
     if not lines:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from secrettool.errors import EmitError, MetadataError, MetadataNotFound
 from secrettool.sops.store import SECTION_KEY, Document, Opener, Resealer, Sealer
 from secrettool.sops.tree import Branch, Comment, Item, Node, Tree
-from secrettool.stores.yaml import emit
 from secrettool.stores.yaml.nodes import YamlDocument
 from secrettool.stores.yaml.read import read, take_sections
 from secrettool.stores.yaml.scan import decode, encode
@@ -64,6 +63,8 @@ class YamlStore:
 
     def emit(self, tree: Tree, *, indent: int | None = None) -> bytes:
         """See `Store`."""
+        from secrettool.stores.yaml import emit
+
         return emit.emit(tree, indent=indent).encode("utf-8")
 
     def emit_sealed(self, tree: Tree, section: Branch, *, indent: int | None = None) -> bytes:
@@ -71,10 +72,14 @@ class YamlStore:
         if any(root.find(SECTION_KEY) is not None for root in tree):
             raise EmitError("the reserved key is there already", where=SECTION_KEY)
         roots = [Branch([*root.items, Item(SECTION_KEY, section)]) for root in tree]
+        from secrettool.stores.yaml import emit
+
         return emit.emit(roots, indent=indent).encode("utf-8")
 
     def emit_value(self, node: Node | Comment) -> bytes:
         """See `Store`."""
+        from secrettool.stores.yaml import emit
+
         return emit.emit_value(node).encode("utf-8")
 
     def amend(self, document: Document, tree: Tree) -> bytes:

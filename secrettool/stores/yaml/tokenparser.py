@@ -34,9 +34,9 @@ from yaml.tokens import (
     ValueToken,
 )
 
-from secrettool.stores.yaml.comments import FOOT, HEAD, Attached, Line
+from secrettool.stores.yaml.comments import FOOT, HEAD, Attached
 from secrettool.stores.yaml.nodes import Properties
-from secrettool.stores.yaml.parser import DEFAULT_HANDLES, Handler, Notes
+from secrettool.stores.yaml.parser import DEFAULT_HANDLES, Handler, Line, Notes
 from secrettool.stores.yaml.scan import refuse
 
 

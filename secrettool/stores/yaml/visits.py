@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree
-from secrettool.stores.yaml.nodes import YamlLeaf
+from secrettool.stores.yaml.nodes import YamlBranch, YamlLeaf
 
 
 class Copy(NamedTuple):
@@ -85,3 +85,14 @@ class Visits:
             self.copies.append(Copy(node, first, end))
         elif id(node) in self._wanted:
             self.ranges[id(node)] = (first, end)
+
+
+def last_leaf(root: YamlBranch) -> YamlLeaf | None:
+    """The scalar at the end of a mapping; None when it is in flow style or an alias."""
+    node: object = root
+    while not isinstance(node, YamlLeaf):
+        entries = [entry for entry in node.items if not isinstance(entry, Comment)]  # type: ignore[attr-defined]
+        if not entries or node.flow or node.alias is not None:  # type: ignore[attr-defined]
+            return None
+        node = entries[-1].value if isinstance(entries[-1], Item) else entries[-1]
+    return None if node.alias is not None else node
