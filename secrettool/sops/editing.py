@@ -121,19 +121,29 @@ def same(one: Node | Comment, other: Node | Comment) -> bool:
     return True
 
 
-def alike(one: Branch, other: Branch) -> bool:
-    """Whether two trees have the same structure and canonical text, whatever the types of their leaves and the places of their comments."""
-    stack: list[tuple[Node, Node]] = [(one, other)]
+def alike(one: Branch, other: Branch, *, comments: bool = False) -> bool:
+    """Whether two trees have the same structure and canonical text, whatever the types of their leaves.
+
+    Args:
+        one: A document.
+        other: Another one.
+        comments: Whether comments count, too, with their places.
+    """
+    stack: list[tuple[Node | Comment, Node | Comment]] = [(one, other)]
     while stack:
         a, b = stack.pop()
+        if isinstance(a, Comment) or isinstance(b, Comment):
+            if not (isinstance(a, Comment) and isinstance(b, Comment) and a.text == b.text):
+                return False
+            continue
         if isinstance(a, Leaf) or isinstance(b, Leaf):
             if not (isinstance(a, Leaf) and isinstance(b, Leaf)) or (a.value is None) != (b.value is None):
                 return False
             if a.value is not None and b.value is not None and plain_text(a.value) != plain_text(b.value):
                 return False
             continue
-        left = [entry for entry in a.items if not isinstance(entry, Comment)]
-        right = [entry for entry in b.items if not isinstance(entry, Comment)]
+        left = [entry for entry in a.items if comments or not isinstance(entry, Comment)]
+        right = [entry for entry in b.items if comments or not isinstance(entry, Comment)]
         if isinstance(a, Branch) != isinstance(b, Branch) or len(left) != len(right):
             return False
         for mine, theirs in zip(left, right, strict=True):
@@ -141,7 +151,9 @@ def alike(one: Branch, other: Branch) -> bool:
                 if mine.key != theirs.key:
                     return False
                 stack.append((mine.value, theirs.value))
-            elif not isinstance(mine, Item) and not isinstance(theirs, Item):
+            elif isinstance(mine, Item) or isinstance(theirs, Item):
+                return False
+            else:
                 stack.append((mine, theirs))
     return True
 

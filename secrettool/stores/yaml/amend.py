@@ -69,7 +69,7 @@ def _holds(text: str, tree: Tree) -> bool:
         found = read(text).tree
     except FormatError:
         return False
-    return len(found) == len(tree) and all(map(alike, found, tree))
+    return len(found) == len(tree) and all(alike(one, other, comments=True) for one, other in zip(found, tree, strict=True))
 
 
 class _Amender:

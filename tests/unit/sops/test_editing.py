@@ -161,4 +161,5 @@ def test_same_compares_type_and_alike_compares_text() -> None:
     assert not same(branch({"a": [Comment("x")]}), branch({"a": ["x"]}))
     assert alike(branch({"a": [Comment("x"), "v"]}), branch({"a": ["v", Comment("y")]}))
     assert not alike(branch({"a": ["x"]}), branch({"a": ["x", "y"]}))
+    assert not alike(branch({"a": [Comment("x"), "v"]}), branch({"a": ["v", Comment("x")]}), comments=True)
     assert same(branch(TREE), branch(TREE))
