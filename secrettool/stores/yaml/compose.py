@@ -142,6 +142,8 @@ class Composer:
     def anchor(self, properties: Properties, node: YamlLeaf) -> None:
         """Remember an anchored scalar."""
         if properties.anchor is not None:
+            if node.start < node.end and node.start > properties.start and not self.text[node.start - 1].isspace():
+                refuse(self.text, node.start, "an anchor right in front of its value", hint="put a blank between them")
             self.was_alias(properties.anchor, node)
             self.anchors[properties.anchor] = Anchor(node, 1)
 

@@ -215,8 +215,8 @@ class Assembly:
                 node, seal = visit.node, self.sealer.seals[number]
                 text, inline = None, None
                 if isinstance(node, Comment):
-                    text = _ANY if number in self.sealing.visits.bare else node.text if seal is None else seal.envelope
-                    inline = node.inline if text == node.text and number not in copied else None
+                    text = _ANY if number in self.sealing.visits.bare or number in copied else node.text if seal is None else seal.envelope
+                    inline = node.inline if text == node.text else None
                 shape.append((visit.path, text, inline))
                 number += 1
             shapes.append(shape)

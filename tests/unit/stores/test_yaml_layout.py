@@ -34,7 +34,7 @@ def sealed(text: str) -> str:
         ("---\n", "---\nsops:\n    # layout of the original: empty\n", "3.13.2\n"),
         ("---", "---\nsops:\n    # layout of the original: empty\n", "3.13.2"),
         ("null\n", "\nsops:\n    # layout of the original: root null at line 0, column 0\n", "3.13.2\n"),
-        ("--- ~ # c\n", "sops:\n    # layout of the original: root ~ at line 0, column 4\n", "3.13.2\n"),
+        ("--- ~ # c\n", "sops:\n    # layout of the original: root ~  at line 0, column 4\n", "3.13.2\n"),
         ("a_unencrypted: |\n  x", "_unencrypted: |-\n  x\nsops:\n    # layout of the original: clip\n", "3.13.2"),
         ("a_unencrypted: |+\n  x", "_unencrypted: |-\n  x\nsops:\n    # layout of the original: keep\n", "3.13.2"),
         ("a_unencrypted: |+\n  x\n\n  ", "x\n\nsops:\n    age:\n", "3.13.2\n  "),

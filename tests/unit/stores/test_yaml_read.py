@@ -78,6 +78,7 @@ def test_both_ways_of_parsing_give_the_same_tree(text: str, note: str, expected:
         ('a: "\\/"\n', "line 1, column 5", "escape"),
         ("a: !x!y b\n", "line 1, column 4", "handle"),
         ("a: [!x, b]\n", "line 1, column 5", "tag"),
+        ("a: &x:y z\n", "line 1, column 6", "anchor"),
         ("a: 1\nb: 2\na: 3\n", "line 3, column 1", "already defined"),
         ("a: {1: 2, '1': 3}\n", "line 1, column 11", "already defined"),
         ("a: 1\n<<: 2\n", "line 2, column 5", "map merge"),
