@@ -21,6 +21,7 @@ from secrettool.sops.document import (
     parse_plain,
     plain_document,
     rewrap,
+    sealed_text,
 )
 from secrettool.sops.editing import Steps, alike, with_value, without_value
 from secrettool.sops.envelope import DATA_KEY_SIZE, Cipher, DataKey
@@ -54,7 +55,8 @@ def _leaves(tree: Tree) -> Iterator[Leaf]:
 
 def _reseal_text(file: SealedFile, opened: OpenedFile, reuse: Reuse, document: Document, metadata: Metadata, runtime: Runtime) -> bytes:
     check_reserved(document.tree, file.store)
-    return file.store.seal(document, TreeSealer(document, _renewed(metadata, runtime), opened.cipher, runtime.entropy, reuse))
+    sealer = TreeSealer(document, _renewed(metadata, runtime), opened.cipher, runtime.entropy, reuse)
+    return sealed_text(file.store, document, sealer, opened.data_key)
 
 
 def _renewed(metadata: Metadata, runtime: Runtime) -> Metadata:

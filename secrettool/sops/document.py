@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from secrettool.errors import AlreadyEncryptedError, EmitError, ExitCode, FormatError, SecrettoolError
+from secrettool.errors import AlreadyEncryptedError, EmitError, ExitCode, FormatError, SecrettoolError, TreeEncryptError
+from secrettool.sops.editing import alike
 from secrettool.sops.envelope import DATA_KEY_SIZE, Cipher, DataKey
 from secrettool.sops.keygroups import (
     DEFAULT_DECRYPTION_ORDER,
@@ -248,7 +249,10 @@ def encrypt(
         if strict:
             raise SecrettoolError(said, hint="look at the rule with `config explain`, or leave out --strict to write the file in clear")
         warnings.append(said)
-    sealed = store.seal(document, sealer) if target.name == store.name else target.emit_sealed(sealer.sealed_tree(), sealer.section, indent=indent)
+    if target.name == store.name:
+        sealed = sealed_text(store, document, sealer, data_key)
+    else:
+        sealed = target.emit_sealed(sealer.sealed_tree(), sealer.section, indent=indent)
     return Encrypted(sealed, sealer.matched, sealer.visited, warnings=tuple(warnings))
 
 
@@ -262,6 +266,28 @@ def _unchanged(old: SealedFile, opened: OpenedFile, metadata: Metadata, data: by
         and was.mac_only_encrypted == metadata.mac_only_encrypted
         and old.store.open(old.document, opened) == data
     )
+
+
+def sealed_text(store: Store, document: Document, sealer: TreeSealer, data_key: DataKey) -> bytes:
+    """The encrypted text of a document. A fragile one is opened again before anybody relies on it.
+
+    Raises:
+        TreeEncryptError: What was sealed would not open.
+    """
+    data = store.seal(document, sealer)
+    if not document.fragile:
+        return data
+    try:
+        file = load(store, data)
+        back = store.parse(store.open(file.document, OpenedFile(file.document, file.metadata, data_key))).tree
+    except SecrettoolError:
+        back = []
+    if len(back) != len(document.tree) or not all(map(alike, back, document.tree)):
+        raise TreeEncryptError(
+            "the encrypted file could not be opened again",
+            hint="the text has unusual line breaks (a lone CR, NEL, U+2028 or U+2029) beside a comment: write them as escapes or as line feeds",
+        )
+    return data
 
 
 # ---- decrypting ----------------------------------------------------------------------------------------------------------------------------------

@@ -31,9 +31,11 @@ class Document:
         section: The metadata as it stands in the first document, names and types as written; None when plain text was parsed.
         notation: The sealed notation entry of the section, base64; None without one.
         warnings: What a person should be told about the text, for instance that something behind its end is dropped. Never holds a value.
+        fragile: The text holds something that readers of the format do not agree about; what is sealed from it is opened once before it is handed
+            out.
     """
 
-    __slots__ = ("notation", "section", "text", "tree", "warnings")
+    __slots__ = ("fragile", "notation", "section", "text", "tree", "warnings")
 
     def __init__(self, text: str, tree: Tree, section: Branch | None = None, notation: str | None = None) -> None:
         self.text = text
@@ -41,6 +43,7 @@ class Document:
         self.section = section
         self.notation = notation
         self.warnings: list[str] = []
+        self.fragile = False
 
 
 class Sealed(NamedTuple):

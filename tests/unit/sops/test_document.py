@@ -323,3 +323,14 @@ def test_setting_a_value_never_changes_another_that_the_text_cannot_show(plan: E
     part = changed.open(runtime).tree[0].find("part")
     assert part is not None and isinstance(part.value, Branch)
     assert [item.value.value for item in part.value.items if isinstance(item, Item) and isinstance(item.value, Leaf)] == ["'x'", "new"]
+
+
+@pytest.mark.parametrize("text", ["\n\rnull", "\n\r# c\x85\n\r&x "])
+def test_a_text_that_would_not_open_again_is_refused_before_it_is_written(text: str, plan: EncryptionPlan, runtime: Runtime) -> None:
+    with pytest.raises(TreeEncryptError, match="could not be opened again"):
+        encrypt(store_of("yaml"), text.encode(), plan, runtime)
+
+
+def test_unusual_line_breaks_that_do_no_harm_are_kept(plan: EncryptionPlan, runtime: Runtime) -> None:
+    text = 'a: "x\u2028y"\nb: z\x85c: w\n'.encode()
+    assert plain(sealed("yaml", plan, runtime, text), runtime) == text
