@@ -8,6 +8,8 @@ Source: go-yaml v3.0.4 decode.go (parser.node, mapping, sequence; decoder.mappin
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from secrettool.sops.tree import Comment, Item
 from secrettool.sops.values import Value
 from secrettool.stores.yaml.anchors import WAS_ALIAS, WAS_ALIAS_ABOVE, AliasGuard, Anchor, YamlNode
@@ -96,6 +98,38 @@ class Composer:
             self.take_value(frame, leaf, None)
         else:
             self.place(leaf, properties, notes)
+
+    def awaits_key(self) -> bool:
+        """See `Handler`."""
+        frame = self.frame
+        return frame is not None and frame.key is None and not frame.is_list and not frame.flow and not self.slash_escapes
+
+    def pair(self, key: Any, value: Any) -> None:
+        """See `Handler`. Does what `scalar` does for the one and the other, without what such a pair cannot have."""
+        name, key_style, text, style = key.value, key.style, value.value, value.style
+        key_start, key_end, start, end = key.start_mark.index, key.end_mark.index, value.start_mark.index, value.end_mark.index
+        plain_key = not key_style and (not name or name[0] in _TYPED_STARTS)
+        if name == "<<" or (plain_key and resolve(name, None, True) != name):
+            self.scalar(name, key_start, key_end, key_style, None, None)
+            self.scalar(text, start, end, style, None, None)
+            return
+        frame = self.frame
+        assert frame is not None
+        self.guard.count += 2
+        if frame.seen is not None:
+            if name in frame.seen:
+                self.refuse_duplicate(key_start)
+            frame.seen.add(name)
+        content: Value = text
+        plain: str | None = None
+        if not (style or (text and text[0] not in _TYPED_STARTS)):
+            content, plain = self.typed(text, start, style, None)
+        leaf = YamlLeaf(content, start, end, plain, style, False, frame.column)
+        frame.items.append(YamlItem(name, leaf, key_start, key_end, key_style, None, None))
+
+    def refuse_duplicate(self, start: int) -> NoReturn:
+        """Refuse a key that stands in its mapping already."""
+        refuse(self.text, start, "mapping key is already defined", hint="each key may stand once in a mapping")
 
     def typed(self, text: str, start: int, style: str, tag: str | None) -> tuple[Value, str | None]:
         """The value of a scalar, and the plaintext of its envelope where that carries the notation."""
@@ -261,7 +295,7 @@ class Composer:
         if frame.seen is not None:
             text = key.text if key.alias is None else key.text + "\n"
             if text in frame.seen:
-                refuse(self.text, key.start, "mapping key is already defined", hint="each key may stand once in a mapping")
+                self.refuse_duplicate(key.start)
             frame.seen.add(text)
 
     def take_value(self, frame: Frame, node: YamlNode, notes: Notes | None) -> None:

@@ -54,6 +54,12 @@ class Handler(Protocol):
     def scalar(self, text: str, start: int, end: int, style: str, properties: Properties | None, notes: Notes | None) -> None:
         """A scalar, also an empty one."""
 
+    def awaits_key(self) -> bool:
+        """Whether the next scalar is a key for which `pair` may be called."""
+
+    def pair(self, key: Any, value: Any) -> None:
+        """The events of a key and its scalar in a block mapping, both without tag, anchor and comments: what most of a file is."""
+
     def alias(self, name: str, start: int, end: int, notes: Notes | None) -> None:
         """An alias."""
 
@@ -64,17 +70,27 @@ class Handler(Protocol):
         """The innermost collection ends; in flow style `end` is behind its bracket, otherwise it means nothing (-1)."""
 
 
-def parse_events(text: str, handler: Handler) -> None:
+def parse_events(text: str, handler: Handler) -> None:  # noqa: C901 -- one loop over all events, of which large files have many
     """Drive a handler over a text without comments.
 
     Raises:
         FormatError: The text is not YAML.
     """
-    scalar, open_, close = handler.scalar, handler.open, handler.close
+    scalar, open_, close, awaits_key, pair = handler.scalar, handler.open, handler.close, handler.awaits_key, handler.pair
     flow: list[bool] = []
     previous_end = 0
-    for event in events(text):
+    stream = events(text)
+    for event in stream:
         kind = event.__class__
+        while kind is ScalarEvent and event.anchor is None and event.tag is None and awaits_key():
+            following = next(stream)
+            if following.__class__ is ScalarEvent and following.anchor is None and following.tag is None:
+                pair(event, following)
+                event = next(stream)
+            else:
+                scalar(event.value, event.start_mark.index, event.end_mark.index, event.style, None, None)
+                event = following
+            kind = event.__class__
         if kind is ScalarEvent:
             start, end = event.start_mark.index, event.end_mark.index
             if event.anchor is None and event.tag is None:

@@ -23,7 +23,8 @@ class YamlStore:
         document = read(text)
         document.encoding, document.bom = encoding, bom
         # libyaml and go-yaml attach comments beside these breaks to different nodes.
-        document.fragile = text.count("\r") != text.count("\r\n") or any(odd in text for odd in "\x85\u2028\u2029")
+        lone_returns = "\r" in text and text.count("\r") != text.count("\r\n")
+        document.fragile = lone_returns or (not text.isascii() and any(odd in text for odd in "\x85\u2028\u2029"))
         return document
 
     def parse_sealed(self, data: bytes) -> YamlDocument:
