@@ -1,4 +1,4 @@
-"""Envelopes: sealing and opening one leaf; the vectors come from sops-format's worked example, made by the real sops 3.13.2."""
+"""Envelopes: sealing and opening one leaf; the fixed ones were made by the real sops 3.13.2."""
 
 from __future__ import annotations
 
