@@ -8,7 +8,7 @@ Source: sops 3.13 cmd/sops/{encrypt,decrypt,edit,set,unset,rotate}.go, cmd/sops/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import AlreadyEncryptedError, EmitError, ExitCode, FormatError, SecrettoolError, TreeEncryptError
 from secrettool.sops.editing import alike
@@ -25,11 +25,12 @@ from secrettool.sops.keygroups import (
 )
 from secrettool.sops.metadata import Metadata, read_metadata
 from secrettool.sops.opening import OpenedFile
-from secrettool.sops.reuse import Reuse
-from secrettool.sops.sealing import Entropy, TreeSealer
 from secrettool.sops.selection import DEFAULT_SELECTOR, Selector
 from secrettool.sops.store import Document, Store
 from secrettool.sops.tree import Comment, Tree
+
+if TYPE_CHECKING:
+    from secrettool.sops.sealing import TreeSealer
 
 
 class Runtime(NamedTuple):
@@ -43,7 +44,7 @@ class Runtime(NamedTuple):
     """
 
     keyring: Keyring
-    entropy: Entropy
+    entropy: Callable[[int], bytes]
     now: Callable[[], str]
     decryption_order: tuple[str, ...] = DEFAULT_DECRYPTION_ORDER
 
@@ -226,6 +227,10 @@ def encrypt(
         ConfigError: No key, or a threshold that does not fit.
         EmitError: The output format cannot express the tree.
     """
+    # Decrypting does not wait for what only encrypting needs.
+    from secrettool.sops.reuse import Reuse
+    from secrettool.sops.sealing import TreeSealer
+
     document = parse_plain(store, data)
     target = target if target is not None else store
     check_reserved(document.tree, target)

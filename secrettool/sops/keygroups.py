@@ -13,7 +13,6 @@ from collections.abc import Sequence as Seq
 from typing import NamedTuple, Protocol, TypeAlias
 
 from secrettool.errors import ConfigError, DataKeyError, ExitCode, SecrettoolError, UsageError
-from secrettool.sops import shamir
 from secrettool.sops.envelope import DATA_KEY_SIZE, DataKey
 
 Fields: TypeAlias = Mapping[str, str | Mapping[str, str]]
@@ -183,6 +182,8 @@ def shares_of(data_key: DataKey, groups: int, threshold: int, entropy: Callable[
     """
     if groups == 1:
         return [data_key]
+    from secrettool.sops import shamir
+
     try:
         return shamir.split(data_key, groups, threshold or groups, entropy)
     except ValueError as error:
@@ -284,6 +285,8 @@ def unwrap_data_key(groups: Seq[KeyGroup], threshold: int, keyring: Keyring, ord
     if len(groups) == 1:
         data_key = parts[0]
     else:
+        from secrettool.sops import shamir
+
         try:
             data_key = shamir.combine(parts)
         except ValueError as error:

@@ -81,11 +81,12 @@ def plain_text(value: Value) -> str:
     raise ValueError("null has no plaintext")
 
 
-_INT = re.compile(r"[+-]?[0-9]+\Z")
-_FLOAT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
-_HEX_FLOAT = re.compile(r"[+-]?0[xX](?=[0-9a-fA-F]*\.?[0-9a-fA-F])[0-9a-fA-F]*(\.[0-9a-fA-F]*)?[pP][+-]?[0-9]+\Z")
-_SPECIAL_FLOAT = re.compile(r"([+-]?inf(inity)?|nan)\Z", re.IGNORECASE)
-_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})([.,][0-9]+)?(Z|[+-]([0-9]{2}):([0-9]{2}))\Z")
+# Compiled by `re` when they are used first; most files need none of them.
+_INT = r"[+-]?[0-9]+\Z"
+_FLOAT = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z"
+_HEX_FLOAT = r"[+-]?0[xX](?=[0-9a-fA-F]*\.?[0-9a-fA-F])[0-9a-fA-F]*(\.[0-9a-fA-F]*)?[pP][+-]?[0-9]+\Z"
+_SPECIAL_FLOAT = r"(?i)([+-]?inf(inity)?|nan)\Z"
+_TIME = r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})([.,][0-9]+)?(Z|[+-]([0-9]{2}):([0-9]{2}))\Z"
 _BOOLS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False)
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -96,7 +97,7 @@ def parse_int(text: str) -> int:
     Raises:
         ValueError: Not a decimal number of 64 bits.
     """
-    if not _INT.match(text) or len(text) > 4000:
+    if not re.match(_INT, text) or len(text) > 4000:
         raise ValueError("not a decimal integer")
     number = int(text)
     if not INT_MIN <= number <= INT_MAX:
@@ -110,14 +111,14 @@ def parse_float(text: str) -> float:
     Raises:
         ValueError: Not a number, or out of range.
     """
-    if _FLOAT.match(text):
+    if re.match(_FLOAT, text):
         number = float(text)
         if isinf(number):
             raise ValueError("float out of range")
         return number
-    if _SPECIAL_FLOAT.match(text):
+    if re.match(_SPECIAL_FLOAT, text):
         return float(text)
-    if _HEX_FLOAT.match(text):
+    if re.match(_HEX_FLOAT, text):
         try:
             return float.fromhex(text)
         except OverflowError:
@@ -178,7 +179,7 @@ def parse_time(text: str) -> Time:
     Raises:
         ValueError: Another notation, or no such day or time.
     """
-    match = _TIME.match(text)
+    match = re.match(_TIME, text)
     if match is None:
         raise ValueError("not a time in RFC 3339")
     year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))

@@ -25,18 +25,19 @@ _NUMERIC_STARTS = frozenset("0123456789+-")
 _TYPED_STARTS = frozenset("~nNtTfF.") | _NUMERIC_STARTS
 
 # Text that no number and no time can be is told apart by one look: most of it are versions, addresses and the like.
-_NUMBER_LIKE = re.compile(r"[-+0-9a-fA-FxXoObB_.:,TtZ ]*\Z")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
-_PREFIXED = re.compile(r"([-+]?)0(?:[xX]([0-9a-fA-F]+)|[oO]?([0-7]+)|[bB]([01]+))\Z")
-_SIGN_BEHIND_PREFIX = re.compile(r"0(?:b([-+][01]+)|o([-+][0-7]+))\Z")
-_LONG_DECIMAL = re.compile(r"([-+]?)[1-9][0-9]{0,30}\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_POINT_FLOAT = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?\Z")
-_TIMESTAMP = re.compile(
+# Compiled by `re` when they are used first; a file of words needs none of them.
+_NUMBER_LIKE = r"[-+0-9a-fA-FxXoObB_.:,TtZ ]*\Z"
+_DECIMAL = r"[-+]?(?:0|[1-9][0-9]{0,17})\Z"
+_PREFIXED = r"([-+]?)0(?:[xX]([0-9a-fA-F]+)|[oO]?([0-7]+)|[bB]([01]+))\Z"
+_SIGN_BEHIND_PREFIX = r"0(?:b([-+][01]+)|o([-+][0-7]+))\Z"
+_LONG_DECIMAL = r"([-+]?)[1-9][0-9]{0,30}\Z"
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"
+_POINT_FLOAT = r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?\Z"
+_TIMESTAMP = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:(?:[Tt]|( +))([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?(Z|[-+][0-9]{2}:[0-9]{2})?)?\Z"
 )
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z"
 
 
 class ScalarError(ValueError):
@@ -66,7 +67,7 @@ def resolve(text: str, tag: str | None, plain: bool) -> Value:
 
 def float_syntax(text: str) -> bool:
     """Whether a float's text may be the plaintext of its envelope: decimal digits that Go's `ParseFloat` reads, without `_`."""
-    return _FLOAT.match(text) is not None
+    return re.match(_FLOAT, text) is not None
 
 
 def _untagged(text: str) -> Value:
@@ -74,13 +75,13 @@ def _untagged(text: str) -> Value:
         return _WORDS[text]
     first = text[0]
     if first in _NUMERIC_STARTS:
-        if _DECIMAL.match(text):
+        if re.match(_DECIMAL, text):
             return int(text)
-        if not _NUMBER_LIKE.match(text):
+        if not re.match(_NUMBER_LIKE, text):
             return text
         time = _timestamp(text)
         return _number(text) if time is None else time
-    if first == "." and _POINT_FLOAT.match(text):
+    if first == "." and re.match(_POINT_FLOAT, text):
         return _finite(text.replace("_", ""), text)
     return text
 
@@ -114,7 +115,7 @@ def _untagged_number_or_word(text: str) -> Value:
 def _number(text: str) -> Value:
     """An int, else a float, else the text itself."""
     digits = text.replace("_", "")
-    match = _PREFIXED.match(digits)
+    match = re.match(_PREFIXED, digits)
     number: int | None = None
     sign = ""
     if match:
@@ -123,15 +124,15 @@ def _number(text: str) -> Value:
         number = -number if sign == "-" else number
     elif digits in ("0", "+0", "-0"):
         return 0
-    elif long := _LONG_DECIMAL.match(digits):
+    elif long := re.match(_LONG_DECIMAL, digits):
         sign = long[1]
         number = int(digits)
-    elif signed := _SIGN_BEHIND_PREFIX.match(digits):
+    elif signed := re.match(_SIGN_BEHIND_PREFIX, digits):
         number = int(signed[1], 2) if signed[1] else int(signed[2], 8)
         return number if INT_MIN <= number <= INT_MAX else text
     if number is not None and (INT_MIN <= number <= INT_MAX or (not sign and number <= UINT_MAX)):
         return number
-    return _finite(digits, text) if _FLOAT.match(digits) else text
+    return _finite(digits, text) if re.match(_FLOAT, digits) else text
 
 
 def _finite(digits: str, text: str) -> float | str:
@@ -140,7 +141,7 @@ def _finite(digits: str, text: str) -> float | str:
 
 
 def _timestamp(text: str) -> Time | None:
-    match = _TIMESTAMP.match(text)
+    match = re.match(_TIMESTAMP, text)
     if match is None:
         return None
     year, month, day = int(match[1]), int(match[2]), int(match[3])
@@ -164,6 +165,6 @@ def _timestamp(text: str) -> Time | None:
 
 def _binary(text: str) -> str:
     data = text.replace("\n", "").replace("\r", "")
-    if not _BASE64.match(data):
+    if not re.match(_BASE64, data):
         raise ScalarError("the value of a !!binary is not base64")
     return a2b_base64(data).decode("utf-8", "surrogateescape")

@@ -23,7 +23,7 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _OTHER_BREAK = re.compile("[\x85\u2028\u2029]")
-_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_PRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 # A comment starts behind a blank, a break or an indicator; behind other characters a # belongs to a plain scalar.
 _MAYBE_COMMENT = re.compile(r"(?<![0-9A-Za-z_/=.+&;-])#")
 _SECTION_NOTE = re.compile(r"(?m)(?:^|(?<=\r))[ ]*# (?:notation|layout) of the original: [^\r\n]*$")
@@ -174,5 +174,5 @@ def _refuse_like_libyaml(text: str, error: YAMLError) -> NoReturn:
         mark = error.problem_mark or error.context_mark
         cause = error.problem or "the text is not YAML"
         raise FormatError(str(cause), where=None if mark is None else f"line {mark.line + 1}, column {mark.column + 1}") from None
-    bad = _NOT_PRINTABLE.search(text)
+    bad = re.search(_NOT_PRINTABLE, text)
     raise FormatError("control characters are not allowed", where=None if bad is None else place(text, bad.start())) from None
