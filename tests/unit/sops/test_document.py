@@ -334,3 +334,34 @@ def test_a_text_that_would_not_open_again_is_refused_before_it_is_written(text: 
 def test_unusual_line_breaks_that_do_no_harm_are_kept(plan: EncryptionPlan, runtime: Runtime) -> None:
     text = 'a: "x\u2028y"\nb: z\x85c: w\n'.encode()
     assert plain(sealed("yaml", plan, runtime, text), runtime) == text
+
+
+def test_a_change_leaves_the_lines_that_sops_wrote_as_they_are(plan: EncryptionPlan, runtime: Runtime) -> None:
+    # sops writes every envelope bare; opened, these values stand in blocks and quotes.
+    values = b'{"block": "two\\nlines\\n", "quoted": "1.0", "list": ["x: y", "a\\n"], "deep": {"tab": "\\ta\\nb", "n": 7}, "word": "x"}'
+    store = store_of("yaml")
+    file = load(store, encrypt(store_of("json"), values, plan, runtime, target=store).data)
+    done = changing.set_value(file, file.open(runtime), ("word",), Leaf("new"), runtime)
+    before, after = file.data.split(b"\n"), done.split(b"\n")
+    assert [line for line in before if line.split(b":")[0].strip() in (b"block", b"quoted", b"- ENC[AES256_GCM,data", b"tab", b"n")] == [
+        line for line in after if line.split(b":")[0].strip() in (b"block", b"quoted", b"- ENC[AES256_GCM,data", b"tab", b"n")
+    ]
+    assert len(before) == len(after)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"e: &a [.nan, 0x10, 1_000, true, 2031-07-09, ~, 'q', \"d\\t\", p]\nc_unencrypted: *a\n",
+        b"e: &a {k: !!float 5, l: [x], <<: {m: n}, z: {'<<': o}, ? long : v}\nc_unencrypted: *a\n",
+        b"e: &a\n  k: |\n    block\n  'q': >-\n    folded\n    text\nf: *a\nlist:\n- *a\n- x: *a\n",
+        b"a: &x !!int '5'\nb: &y !!str 5\nc: [*x, *y]\nd: &z !t 'w'\ne: *z\n",
+        b"k: [ 'it''s', \"a\\x41\", pl ain, {a: b, \"c\": 'd, e'}, \"tab\\t\", '# no' ]\n",
+        b"k: \"folded\n  over\n\n  lines\"\nl: 'single\n  folded'\nm: plain\n  folded\n",
+    ],
+)
+def test_yaml_comes_back_byte_for_byte(text: bytes, plan: EncryptionPlan, runtime: Runtime) -> None:
+    file = sealed("yaml", plan, runtime, text)
+    assert plain(file, runtime) == text
+    edited = changing.replace_text(file, file.open(runtime), text + b"added: value\n", runtime)
+    assert plain(load(file.store, edited), runtime) == text + b"added: value\n"
