@@ -134,3 +134,64 @@ def test_every_public_name_loads_and_has_a_docstring() -> None:
 def test_import_loads_no_library_until_it_is_used() -> None:
     script = "import sys, secrettool; sys.exit(any(name.startswith(('secrettool.', 'cryptography', 'pyrage', 'click')) for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+LAYOUTS = [
+    "a: {k: 1}\nb: [x, y]\n",
+    "{a: {k: 1}, b: [x, y]}\n",
+    "a:\n  k: 1\nb:\n- x\n- y\n",
+    "a:\n  k: 1 # one\n# between\nb:\n  - x\n\n  - y\n# tail\n",
+    "? a\n: k: 1\n? b\n: - x\n  - y\n",
+    "a: &m\n  k: 1\nb: [x, y]\nc: *m\n",
+    "a: !!map {k: 1}\nb: !!seq\n- x\n- y",
+    "a:\r\n  k: 1\r\nb:\r\n- x\r\n- y\r\n",
+    "a: {\n  k: 1, # one\n}\nb: [\n  x,\n  y,\n]\n",
+    "a:\n  k: |\n    1\nb:\n- x\n- y\nempty:\n",
+]
+
+
+@pytest.mark.parametrize("text", LAYOUTS)
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["a", "k"], "new"),
+        (["a", "k"], {"deep": ["v"]}),
+        (["a", "n"], "added"),
+        (["a", "n"], ["l", {"m": None}]),
+        (["b", 0], "first"),
+        (["b", 1], {"m": True}),
+        (["b", 9], "last"),
+        (["new"], "line\nbreak\n"),
+        (["empty"], [1.5]),
+        (["a"], "scalar"),
+        (["b"], {}),
+    ],
+)
+def test_set_value_gives_the_same_values_in_every_layout(
+    text: str, path: list[str | int], value: secrettool.library.Plain, runtime: secrettool.Runtime
+) -> None:
+    sealed = secrettool.encrypt(text, "yaml", recipients=[recipient("age1.txt")], runtime=runtime)
+    wanted = secrettool.values(sealed, "yaml", runtime=runtime)
+    place = wanted[0]
+    for step in path[:-1]:
+        place = place[step]  # type: ignore[index]
+    last = path[-1]
+    if isinstance(place, list) and isinstance(last, int) and last >= len(place):
+        place.append(value)
+    else:
+        place[last] = value  # type: ignore[index]
+    assert secrettool.values(secrettool.set_value(sealed, "yaml", path, value, runtime=runtime), "yaml", runtime=runtime) == wanted
+
+
+@pytest.mark.parametrize("text", LAYOUTS)
+@pytest.mark.parametrize("path", [["a"], ["a", "k"], ["b", 0], ["b", 1], ["b"]])
+def test_unset_value_leaves_the_other_values_in_every_layout(text: str, path: list[str | int], runtime: secrettool.Runtime) -> None:
+    sealed = secrettool.encrypt(text, "yaml", recipients=[recipient("age1.txt")], runtime=runtime)
+    before, after = (
+        secrettool.values(data, "yaml", runtime=runtime)[0] for data in (sealed, secrettool.unset_value(sealed, "yaml", path, runtime=runtime))
+    )
+    place = before
+    for step in path[:-1]:
+        place = place[step]  # type: ignore[index]
+    del place[path[-1]]  # type: ignore[union-attr]
+    assert after == before
