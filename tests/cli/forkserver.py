@@ -33,7 +33,7 @@ def run(request: Mapping[str, Any]) -> int:
         stream = os.open(request[name], os.O_RDONLY if number == 0 else os.O_WRONLY)
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin, sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, mode), "utf-8") for number, mode in enumerate("rww"))
+    sys.stdin, sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, mode, closefd=False), "utf-8") for number, mode in enumerate("rww"))
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -46,7 +46,7 @@ def run(request: Mapping[str, Any]) -> int:
 
 def serve() -> int:
     """Answer requests until stdin ends; in a child, the exit code of its command line."""
-    requests = io.FileIO(0)
+    requests = io.FileIO(0, closefd=False)
     while line := requests.readline():
         child = os.fork()
         if child == 0:
