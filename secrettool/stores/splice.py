@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import TypeAlias
 
 from secrettool.errors import EmitError, FormatError
 
 Edit: TypeAlias = tuple[int, int, str]
 """Start and end of a span (half open), and what takes its place."""
+
+
+_SPAN = itemgetter(0, 1)
 
 
 def decode(data: bytes) -> str:
@@ -29,7 +33,7 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     """
     parts: list[str] = []
     position = 0
-    for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
+    for start, end, new in sorted(edits, key=_SPAN):
         if start < position:
             raise EmitError("two changes of the text overlap", where=place(text, start))
         parts += (text[position:start], new)
