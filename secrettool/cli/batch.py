@@ -17,7 +17,7 @@ from secrettool.cli.targets import Target, targets
 from secrettool.errors import ExitCode, MetadataNotFound, SecrettoolError, UsageError
 
 if TYPE_CHECKING:
-    from secrettool.cli.session import Session
+    from secrettool.cli.session import Session, Source
 
 BAR_FROM = 20  # files; fewer are done before anybody looks
 
@@ -123,6 +123,42 @@ def run(
     elif len(chosen) != 1:
         output.note(f"{command}: {len(chosen)} files: " + (", ".join(f"{number} {word}" for word, number in counts.items()) or "nothing to do"))
     return code
+
+
+def rewrite(
+    session: Session, files: Sequence[str], given: Mapping[str, Any], work: Callable[[str | None], tuple[Source, bytes]], *, command: str, done: str
+) -> int:
+    """Make new bytes of each file and write them where the options say: what `decrypt` and `rotate` have in common.
+
+    Args:
+        session: The run.
+        files: The FILE arguments; none for stdin.
+        given: Parameters of the command, of which `in_place`, `output`, `dry_run`, `recursive` and `report` are read.
+        work: What was read of a file, or of stdin, and its new bytes.
+        command: Name of the command, for the report.
+        done: What a file is afterwards: `decrypted`, `rotated`.
+
+    Returns:
+        As `run`.
+    """
+    dry_run = given.get("dry_run", False)
+    status = f"would be {done}" if dry_run else done
+
+    def one(path: str | None) -> None:
+        source, data = work(path)
+        if not dry_run:
+            session.write(data, source, in_place=given["in_place"], output_file=given["output"])
+
+    def reported(target: Target) -> Done:
+        one(target.path)
+        return Done(status)
+
+    if is_batch(files, given):
+        return run(session, files, given, reported, command=command, quiet=("skipped",))
+    one(files[0] if files else None)
+    if dry_run:
+        output.note(f"{files[0] if files else 'stdin'}: {status}")
+    return 0
 
 
 def _attempt(target: Target, action: Action, skip: tuple[type[SecrettoolError], str] | None) -> tuple[Done, SecrettoolError | None]:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from secrettool.cli import batch, options, output
+from secrettool.cli import batch, options
 from secrettool.cli.session import Session, Source, about, not_there
 from secrettool.errors import EmitError, ExitCode, TreePathError, UsageError
 from secrettool.sops import document, editing
 from secrettool.sops.tree import Branch, Leaf
 
 if TYPE_CHECKING:
-    from secrettool.cli.targets import Target
     from secrettool.sops.editing import Steps
     from secrettool.sops.opening import OpenedFile
     from secrettool.sops.store import Store
@@ -68,23 +67,7 @@ def decrypt_files(session: Session, files: tuple[str, ...], given: dict[str, Any
     batch.check_output(files, given)
     if given["extract"] and batch.is_batch(files, given):
         raise UsageError("--extract takes a part of one file", code=ExitCode.CONFLICTING_PARAMETERS)
-    dry_run = given.get("dry_run", False)
-
-    def one(path: str | None) -> None:
-        source, data = _decrypt(session, path, given)
-        if not dry_run:
-            session.write(data, source, in_place=given["in_place"], output_file=given["output"])
-
-    def reported(target: Target) -> batch.Done:
-        one(target.path)
-        return batch.Done("would be decrypted" if dry_run else "decrypted")
-
-    if batch.is_batch(files, given):
-        return batch.run(session, files, given, reported, command="decrypt", quiet=("skipped",))
-    one(files[0] if files else None)
-    if dry_run:
-        output.note(f"{files[0] if files else 'stdin'}: would be decrypted")
-    return 0
+    return batch.rewrite(session, files, given, lambda path: _decrypt(session, path, given), command="decrypt", done="decrypted")
 
 
 def _decrypt(session: Session, path: str | None, given: dict[str, Any]) -> tuple[Source, bytes]:

@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from secrettool.cli import batch, options, output
+from secrettool.cli import batch, options
 from secrettool.cli.session import Session, Source, about, master_keys
-from secrettool.cli.targets import Target
 from secrettool.errors import ExitCode, UsageError
 from secrettool.sops import rekeying
 
@@ -58,23 +57,7 @@ def rotate_files(session: Session, files: tuple[str, ...], given: dict[str, Any]
     """
     options.need_file(files[0] if files else None)
     batch.check_output(files, given)
-    dry_run = given.get("dry_run", False)
-
-    def one(path: str) -> None:
-        source, data = _rotate(session, path, given)
-        if not dry_run:
-            session.write(data, source, in_place=given["in_place"], output_file=given["output"])
-
-    def reported(target: Target) -> batch.Done:
-        one(target.path)
-        return batch.Done("would be rotated" if dry_run else "rotated")
-
-    if batch.is_batch(files, given):
-        return batch.run(session, files, given, reported, command="rotate", quiet=("skipped",))
-    one(files[0])
-    if dry_run:
-        output.note(f"{files[0]}: would be rotated")
-    return 0
+    return batch.rewrite(session, files, given, lambda path: _rotate(session, path or files[0], given), command="rotate", done="rotated")
 
 
 def changes_keys(given: dict[str, Any]) -> bool:
