@@ -7,6 +7,7 @@ Source: sops 3.13 sops.go (Set, Unset, Truncate), cmd/sops/main.go (parseTreePat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from typing import TypeAlias
 
@@ -95,30 +96,7 @@ def _grown(steps: Steps, value: Node) -> Node:
 
 def same(one: Node | Comment, other: Node | Comment) -> bool:
     """Whether two nodes are equal in structure, type, value and comments; the reference's `equals`."""
-    stack: list[tuple[Node | Comment, Node | Comment]] = [(one, other)]
-    while stack:
-        a, b = stack.pop()
-        if a is b:
-            continue
-        if isinstance(a, Comment) or isinstance(b, Comment):
-            if not (isinstance(a, Comment) and isinstance(b, Comment) and a.text == b.text):
-                return False
-        elif isinstance(a, Leaf) or isinstance(b, Leaf):
-            if not (isinstance(a, Leaf) and isinstance(b, Leaf) and type(a.value) is type(b.value) and a.value == b.value):
-                return False
-        elif isinstance(a, Branch) != isinstance(b, Branch) or len(a.items) != len(b.items):
-            return False
-        else:
-            for left, right in zip(a.items, b.items, strict=True):
-                if isinstance(left, Item) and isinstance(right, Item):
-                    if left.key != right.key:
-                        return False
-                    stack.append((left.value, right.value))
-                elif isinstance(left, Item) or isinstance(right, Item):
-                    return False
-                else:
-                    stack.append((left, right))
-    return True
+    return _equal(one, other, _same_leaf, comments=True)
 
 
 def alike(one: Branch, other: Branch, *, comments: bool = False) -> bool:
@@ -129,32 +107,44 @@ def alike(one: Branch, other: Branch, *, comments: bool = False) -> bool:
         other: Another one.
         comments: Whether comments count, too, with their places.
     """
+    return _equal(one, other, _alike_leaf, comments=comments)
+
+
+def _same_leaf(one: Leaf, other: Leaf) -> bool:
+    return type(one.value) is type(other.value) and one.value == other.value
+
+
+def _alike_leaf(one: Leaf, other: Leaf) -> bool:
+    if one.value is None or other.value is None:
+        return one.value is other.value
+    return plain_text(one.value) == plain_text(other.value)
+
+
+def _equal(one: Node | Comment, other: Node | Comment, equal: Callable[[Leaf, Leaf], bool], *, comments: bool) -> bool:
+    """Compare two nodes with a stack of their own, so that depth is bounded by memory alone."""
     stack: list[tuple[Node | Comment, Node | Comment]] = [(one, other)]
     while stack:
         a, b = stack.pop()
-        if isinstance(a, Comment) or isinstance(b, Comment):
-            if not (isinstance(a, Comment) and isinstance(b, Comment) and a.text == b.text):
+        if isinstance(a, Comment) and isinstance(b, Comment):
+            if a.text != b.text:
                 return False
-            continue
-        if isinstance(a, Leaf) or isinstance(b, Leaf):
-            if not (isinstance(a, Leaf) and isinstance(b, Leaf)) or (a.value is None) != (b.value is None):
+        elif isinstance(a, Leaf) and isinstance(b, Leaf):
+            if not equal(a, b):
                 return False
-            if a.value is not None and b.value is not None and plain_text(a.value) != plain_text(b.value):
-                return False
-            continue
-        left = [entry for entry in a.items if comments or not isinstance(entry, Comment)]
-        right = [entry for entry in b.items if comments or not isinstance(entry, Comment)]
-        if isinstance(a, Branch) != isinstance(b, Branch) or len(left) != len(right):
+        elif isinstance(a, Comment | Leaf) or isinstance(b, Comment | Leaf) or isinstance(a, Branch) != isinstance(b, Branch):
             return False
-        for mine, theirs in zip(left, right, strict=True):
-            if isinstance(mine, Item) and isinstance(theirs, Item):
-                if mine.key != theirs.key:
-                    return False
-                stack.append((mine.value, theirs.value))
-            elif isinstance(mine, Item) or isinstance(theirs, Item):
+        else:
+            left = [entry for entry in a.items if comments or not isinstance(entry, Comment)]
+            right = [entry for entry in b.items if comments or not isinstance(entry, Comment)]
+            if len(left) != len(right):
                 return False
-            else:
-                stack.append((mine, theirs))
+            for mine, theirs in zip(left, right, strict=True):
+                if isinstance(mine, Item) and isinstance(theirs, Item) and mine.key == theirs.key:
+                    stack.append((mine.value, theirs.value))
+                elif isinstance(mine, Item) or isinstance(theirs, Item):
+                    return False
+                else:
+                    stack.append((mine, theirs))
     return True
 
 
