@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -413,13 +412,10 @@ def test_stores_indentation_is_read(tmp_path: Path) -> None:
 
 # ---- the real program ----------------------------------------------------------------------------------------------------------------------------
 
-_SOPS = shutil.which("sops")
-
 
 @pytest.mark.real
-@pytest.mark.skipif(_SOPS is None, reason="sops is not on PATH")
 @pytest.mark.parametrize("name", [*ACCEPTED, *REFUSED])
-def test_sops_agrees(name: str, tmp_path: Path) -> None:
+def test_sops_agrees(name: str, real_sops: Path, tmp_path: Path) -> None:
     text, _ = ACCEPTED.get(name) or REFUSED[name]
     write(tmp_path / "secrets/db.yaml", "a: b\n")
     ours: Outcome | int
@@ -427,7 +423,7 @@ def test_sops_agrees(name: str, tmp_path: Path) -> None:
         ours = outcome(resolved(tmp_path, text))
     except SecrettoolError as error:
         ours = int(error.code)
-    command = [str(_SOPS), "--disable-version-check", "encrypt", "--output-type", "json", "secrets/db.yaml"]
+    command = [real_sops, "--disable-version-check", "encrypt", "--output-type", "json", "secrets/db.yaml"]
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:

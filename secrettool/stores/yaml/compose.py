@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from secrettool.sops.tree import Comment, Item
+from secrettool.sops.tree import Comment
 from secrettool.sops.values import Value
 from secrettool.stores.yaml.anchors import WAS_ALIAS, WAS_ALIAS_ABOVE, AliasGuard, Anchor, YamlNode
 from secrettool.stores.yaml.frames import Around, Frame, Key
-from secrettool.stores.yaml.nodes import Alias, Part, Properties, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
+from secrettool.stores.yaml.nodes import Alias, Part, Properties, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence, node_end
 from secrettool.stores.yaml.parser import NO_NOTES, Line, Notes
 from secrettool.stores.yaml.resolve import ScalarError, float_syntax, resolve
-from secrettool.stores.yaml.scan import refuse
+from secrettool.stores.yaml.runs import MisreadRunError, Run
+from secrettool.stores.yaml.scan import refuse, refuse_slash_escapes
 
 _TYPED_STARTS = frozenset("0123456789+-.~nNtTfF")
 _BOOL_PLAIN = {"True": "true", "False": "false", "TRUE": "TRUE", "FALSE": "FALSE"}
@@ -104,10 +105,11 @@ class Composer:
         frame = self.frame
         return frame is not None and frame.key is None and not frame.is_list and not frame.flow and not self.slash_escapes
 
-    def pair(self, key: Any, value: Any) -> None:
+    def pair(self, key: Any, value: Any, shift: int) -> None:
         """See `Handler`. Does what `scalar` does for the one and the other, without what such a pair cannot have."""
         name, key_style, text, style = key.value, key.style, value.value, value.style
-        key_start, key_end, start, end = key.start_mark.index, key.end_mark.index, value.start_mark.index, value.end_mark.index
+        key_start, key_end = key.start_mark.index + shift, key.end_mark.index + shift
+        start, end = value.start_mark.index + shift, value.end_mark.index + shift
         plain_key = not key_style and (not name or name[0] in _TYPED_STARTS)
         if name == "<<" or (plain_key and resolve(name, None, True) != name):
             self.scalar(name, key_start, key_end, key_style, None, None)
@@ -126,6 +128,31 @@ class Composer:
             content, plain = self.typed(text, start, style, None)
         leaf = YamlLeaf(content, start, end, plain, style, False, frame.column)
         frame.items.append(YamlItem(name, leaf, key_start, key_end, key_style, None, None))
+
+    def pairs(self, run: Run) -> None:
+        """See `Handler`."""
+        frame = self.frame
+        assert frame is not None
+        self.guard.count += 2 * len(run.pairs)
+        seen, column, append = frame.seen, frame.column, frame.items.append
+        behind = run.column + len("\n")
+        key_start = run.start + run.column
+        for name, text in run.pairs:
+            if name[0] in _TYPED_STARTS and resolve(name, None, True) != name:
+                raise MisreadRunError
+            if seen is not None:
+                if name in seen:
+                    self.refuse_duplicate(key_start)
+                seen.add(name)
+            key_end = key_start + len(name)
+            start = key_end + len(": ")
+            end = start + len(text)
+            content: Value = text
+            plain: str | None = None
+            if text[0] in _TYPED_STARTS:
+                content, plain = self.typed(text, start, "", None)
+            append(YamlItem(name, YamlLeaf(content, start, end, plain, "", False, column), key_start, key_end))
+            key_start = end + behind
 
     def refuse_duplicate(self, start: int) -> NoReturn:
         """Refuse a key that stands in its mapping already."""
@@ -161,17 +188,9 @@ class Composer:
         """Refuse what libyaml reads and go-yaml does not."""
         if style == '"':
             if self.slash_escapes and "\\/" in self.text[start:end]:
-                self.check_escapes(start, end)
+                refuse_slash_escapes(self.text, start, end)
         elif not style and flow and text and ("?" in text or text[0] == ":"):
             refuse(self.text, start, "a plain scalar in a flow collection may not hold a question mark or start with a colon", hint="quote it")
-
-    def check_escapes(self, start: int, end: int) -> None:
-        r"""Refuse `\/` in double quotes, which libyaml takes for a slash and go-yaml does not know."""
-        position = start + 1
-        while (position := self.text.find("\\", position, end)) >= 0:
-            if self.text[position + 1] == "/":
-                refuse(self.text, position, "found unknown escape character", hint="write the slash without a backslash")
-            position += 2
 
     def anchor(self, properties: Properties, node: YamlLeaf) -> None:
         """Remember an anchored scalar."""
@@ -378,11 +397,3 @@ class Composer:
             woven += self.comments(found.foot)
             woven += self.comments(found.key_foot)
         frame.items[:] = woven
-
-
-def node_end(entry: object) -> int:
-    """Offset behind a node, or behind the value of an entry, where it is used."""
-    if isinstance(entry, Item):
-        entry = entry.value
-    alias: Alias | None = entry.alias  # type: ignore[attr-defined]
-    return entry.end if alias is None else alias.end  # type: ignore[attr-defined]

@@ -15,8 +15,7 @@ from secrettool.sops.store import NotationEntry, Sealer
 from secrettool.sops.tree import Comment, Item, Leaf, TreePath, walk
 from secrettool.stores.splice import Edit, splice
 from secrettool.stores.yaml.blocks import block_of
-from secrettool.stores.yaml.compose import node_end
-from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlLeaf
+from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlLeaf, node_end
 from secrettool.stores.yaml.read import read, take_sections
 from secrettool.stores.yaml.scan import BREAK, column_of
 from secrettool.stores.yaml.sealing import Sealing

@@ -237,3 +237,11 @@ class YamlDocument(Document):
         if end < 0:
             return "\r" if "\r" in self.text else "\n"
         return "\r\n" if end and self.text[end - 1] == "\r" else "\n"
+
+
+def node_end(entry: object) -> int:
+    """Offset behind a node, or behind the value of an entry, where it is used."""
+    if isinstance(entry, Item):
+        entry = entry.value
+    alias: Alias | None = entry.alias  # type: ignore[attr-defined]
+    return entry.end if alias is None else alias.end  # type: ignore[attr-defined]

@@ -11,8 +11,7 @@ from secrettool.sops.values import Value, kind_of, plain_text
 from secrettool.stores.splice import Edit, splice
 from secrettool.stores.yaml.anchors import WAS_ALIAS_ABOVE, YamlNode
 from secrettool.stores.yaml.blocks import Block, block_of
-from secrettool.stores.yaml.compose import node_end
-from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence
+from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence, node_end
 from secrettool.stores.yaml.restore import block_text, double_quoted, scalar_text
 from secrettool.stores.yaml.scan import BREAK, column_of
 from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Place, place_of

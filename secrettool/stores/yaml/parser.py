@@ -20,6 +20,7 @@ from yaml.events import (
 )
 
 from secrettool.stores.yaml.nodes import Properties
+from secrettool.stores.yaml.runs import MisreadRunError, Run, without_runs
 from secrettool.stores.yaml.scan import MAX_DEPTH, column_of, events, refuse
 
 _PROPERTY = re.compile("(?:&[0-9A-Za-z_-]+|![^ \t\n\r\x85\u2028\u2029]*)[ \t\n\r\x85\u2028\u2029]*")
@@ -57,8 +58,14 @@ class Handler(Protocol):
     def awaits_key(self) -> bool:
         """Whether the next scalar is a key for which `pair` may be called."""
 
-    def pair(self, key: Any, value: Any) -> None:
-        """The events of a key and its scalar in a block mapping, both without tag, anchor and comments: what most of a file is."""
+    def pair(self, key: Any, value: Any, shift: int) -> None:
+        """The events of a key and its scalar in a block mapping, both without tag, anchor and comments: what most of a file is.
+
+        `shift` is to be added to their offsets.
+        """
+
+    def pairs(self, run: Run) -> None:
+        """Further pairs of the innermost block mapping."""
 
     def alias(self, name: str, start: int, end: int, notes: Notes | None) -> None:
         """An alias."""
@@ -70,39 +77,52 @@ class Handler(Protocol):
         """The innermost collection ends; in flow style `end` is behind its bracket, otherwise it means nothing (-1)."""
 
 
-def parse_events(text: str, handler: Handler) -> None:  # noqa: C901 -- one loop over all events, of which large files have many
+def parse_events(text: str, handler: Handler, runs: list[Run]) -> None:  # noqa: C901 -- one loop over all events, of which large files have many
     """Drive a handler over a text without comments.
 
+    Args:
+        text: The whole text.
+        handler: What hears of its nodes.
+        runs: Lines that libyaml need not see.
+
     Raises:
-        FormatError: The text is not YAML.
+        FormatError: The text is not YAML. With runs, the place may be wrong.
+        MisreadRunError: Lines of a run are something else than pairs of a block mapping.
     """
     scalar, open_, close, awaits_key, pair = handler.scalar, handler.open, handler.close, handler.awaits_key, handler.pair
     flow: list[bool] = []
     previous_end = 0
-    stream = events(text)
+    shift = 0  # length of the runs so far
+    ahead = iter(runs)
+    run = next(ahead, None)
+    stream = events(without_runs(text, runs) if runs else text)
     for event in stream:
         kind = event.__class__
         while kind is ScalarEvent and event.anchor is None and event.tag is None and awaits_key():
             following = next(stream)
-            if following.__class__ is ScalarEvent and following.anchor is None and following.tag is None:
-                pair(event, following)
+            next_kind = following.__class__
+            if next_kind is ScalarEvent and following.anchor is None and following.tag is None:
+                pair(event, following, shift)
+                if run is not None and event.start_mark.index + shift == run.key and following.end_mark.index + shift + 1 == run.start:
+                    handler.pairs(run)
+                    shift += run.end - run.start
+                    run = next(ahead, None)
                 event = next(stream)
             else:
-                scalar(event.value, event.start_mark.index, event.end_mark.index, event.style, None, None)
+                scalar(event.value, event.start_mark.index + shift, event.end_mark.index + shift, event.style, None, None)
                 event = following
             kind = event.__class__
+        start, end = event.start_mark.index + shift, event.end_mark.index + shift
         if kind is ScalarEvent:
-            start, end = event.start_mark.index, event.end_mark.index
             if event.anchor is None and event.tag is None:
                 scalar(event.value, start, end, event.style, None, None)
             else:
-                token, properties = _split(text, event)
+                token, properties = _split(text, start, event)
                 scalar(event.value, min(token, end), end, event.style, properties, None)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            mark, properties = event.start_mark, None
-            start, column = mark.index, mark.column
+            column, properties = event.start_mark.column, None
             if event.anchor is not None or event.tag is not None:
-                start, properties = _split(text, event)
+                start, properties = _split(text, start, event)
                 column = column_of(text, start)
             if len(flow) == MAX_DEPTH:
                 refuse(text, start, f"nested deeper than {MAX_DEPTH} levels")
@@ -110,22 +130,23 @@ def parse_events(text: str, handler: Handler) -> None:  # noqa: C901 -- one loop
             flow.append(bool(event.flow_style))
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             # The one pair of `[a: b]` has no braces: it ends where the next token starts.
-            start, end = event.start_mark.index, event.end_mark.index
             close(end if flow.pop() and start != end else -1, None)
         elif kind is AliasEvent:
-            handler.alias(event.anchor, event.start_mark.index, event.end_mark.index, None)
+            handler.alias(event.anchor, start, end, None)
         elif kind is DocumentStartEvent:
             if event.version not in (None, (1, 1)):
-                refuse(text, event.start_mark.index, "found incompatible YAML document")
-            handler.document_start(event.end_mark.index if event.explicit else previous_end, None)
+                refuse(text, start, "found incompatible YAML document")
+            handler.document_start(end if event.explicit else previous_end, None)
         elif kind is DocumentEndEvent:
-            handler.document_end(event.start_mark.index, None)
-            previous_end = event.end_mark.index
+            handler.document_end(start, None)
+            previous_end = end
+    if run is not None:
+        raise MisreadRunError
 
 
-def _split(text: str, event: Any) -> tuple[int, Properties]:
-    """Where the node itself starts behind its properties, and these."""
-    start = end = event.start_mark.index
+def _split(text: str, start: int, event: Any) -> tuple[int, Properties]:
+    """Where the node itself starts behind its properties, which start at an offset, and these."""
+    end = start
     for _ in range((event.anchor is not None) + (event.tag is not None)):
         found = _PROPERTY.match(text, end)
         if found is None:

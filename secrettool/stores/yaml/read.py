@@ -7,9 +7,10 @@ from typing import NamedTuple
 from secrettool.errors import FormatError
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Comment, Item, Leaf, TreePath
-from secrettool.stores.yaml.compose import Composer, node_end
-from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence
+from secrettool.stores.yaml.compose import Composer
+from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence, node_end
 from secrettool.stores.yaml.parser import parse_events
+from secrettool.stores.yaml.runs import LONG_TEXT, MisreadRunError, Run, find_runs
 from secrettool.stores.yaml.scan import may_have_comments, tokens
 
 
@@ -19,22 +20,44 @@ def read(text: str) -> YamlDocument:
     Raises:
         FormatError: The text is not YAML, or not YAML that sops takes.
     """
-    document = YamlDocument(text, [])
-    composer = Composer(document)
-    if may_have_comments(text):
-        from secrettool.stores.yaml.comments import attach
-        from secrettool.stores.yaml.tokenparser import TokenParser
-
-        found = tokens(text)
-        attached = attach(text, found)
-        TokenParser(text, found, attached, composer).run()
-        document.comments = bool(attached.lines)
-        if attached.lines:
-            _find_dropped(document, attached.lines)
-    else:
-        parse_events(text, composer)
+    document = _read_tokens(text) if may_have_comments(text) else read_events(text, find_runs(text) if len(text) > LONG_TEXT else [])
     if not document.tree:
         raise FormatError("EOF: there is no document in the text, only blanks or comments")
+    return document
+
+
+def read_events(text: str, runs: list[Run]) -> YamlDocument:
+    """The document of a text without comments.
+
+    Args:
+        text: The text.
+        runs: Its runs of simple lines; leaving some or all out changes nothing but the time it takes.
+
+    Raises:
+        FormatError: See `read`.
+    """
+    document = YamlDocument(text, [])
+    try:
+        parse_events(text, Composer(document), runs)
+    except (FormatError, MisreadRunError):
+        if not runs:
+            raise
+        return read_events(text, [])
+    return document
+
+
+def _read_tokens(text: str) -> YamlDocument:
+    """The document of a text with comments."""
+    from secrettool.stores.yaml.comments import attach
+    from secrettool.stores.yaml.tokenparser import TokenParser
+
+    document = YamlDocument(text, [])
+    found = tokens(text)
+    attached = attach(text, found)
+    TokenParser(text, found, attached, Composer(document)).run()
+    document.comments = bool(attached.lines)
+    if attached.lines:
+        _find_dropped(document, attached.lines)
     return document
 
 

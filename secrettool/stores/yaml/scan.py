@@ -91,6 +91,19 @@ def refuse(text: str, index: int, cause: str, *, hint: str | None = None) -> NoR
     raise FormatError(cause, where=place(text, index), hint=hint)
 
 
+def refuse_slash_escapes(text: str, start: int, end: int) -> None:
+    r"""Refuse `\/` in a scalar in double quotes, which libyaml takes for a slash and go-yaml does not know.
+
+    Raises:
+        FormatError: There is one.
+    """
+    position = start + 1
+    while (position := text.find("\\", position, end)) >= 0:
+        if text[position + 1] == "/":
+            refuse(text, position, "found unknown escape character", hint="write the slash without a backslash")
+        position += 2
+
+
 def events(text: str) -> Iterator[Any]:
     """The events of libyaml; enough when the text has no comments.
 

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Branch, Item
-from secrettool.stores.yaml.compose import node_end
-from secrettool.stores.yaml.nodes import YamlBranch, YamlItem
+from secrettool.stores.yaml.nodes import YamlBranch, YamlItem, node_end
 from secrettool.stores.yaml.scan import column_of
 
 _NOTATION = "# notation of the original: "

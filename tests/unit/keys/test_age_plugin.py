@@ -8,6 +8,7 @@ import pytest
 
 from secrettool.keys import LocalKeyring, age_file, age_plugin, bech32
 from secrettool.sops.keygroups import KeyFailure, MasterKey
+from tests.interop.peers import AgePrograms
 
 PART = bytes(range(32))
 IDENTITY = bech32.encode("age-plugin-batchpass-", b"").upper()
@@ -25,9 +26,14 @@ printf -- '-> done\\n\\n'
 """
 
 
+@pytest.fixture
+def batchpass(real_age: AgePrograms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin for passphrases on the PATH, and nothing else."""
+    monkeypatch.setenv("PATH", str(real_age.folder))
+
+
 @pytest.mark.real
-def test_a_plugin_opens_an_entry(make_keyring: MakeKeyring, program: Callable[[str], str], lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
-    program("age-plugin-batchpass")
+def test_a_plugin_opens_an_entry(make_keyring: MakeKeyring, batchpass: None, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGE_PASSPHRASE", "sesame")
     key = MasterKey("age", {"recipient": "age1x"}, age_file.armor(lock(PART, "sesame")))
     assert make_keyring(SOPS_AGE_KEY=IDENTITY).unwrap(key) == PART
@@ -35,9 +41,8 @@ def test_a_plugin_opens_an_entry(make_keyring: MakeKeyring, program: Callable[[s
 
 @pytest.mark.real
 def test_the_words_of_a_plugin_that_refuses_are_shown(
-    make_keyring: MakeKeyring, program: Callable[[str], str], lock: Lock, monkeypatch: pytest.MonkeyPatch
+    make_keyring: MakeKeyring, batchpass: None, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program("age-plugin-batchpass")
     monkeypatch.setenv("AGE_PASSPHRASE", "wrong")
     key = MasterKey("age", {"recipient": "age1x"}, age_file.armor(lock(PART, "sesame")))
     with pytest.raises(KeyFailure) as caught:

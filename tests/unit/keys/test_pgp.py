@@ -19,17 +19,14 @@ MakeKeyring = Callable[..., LocalKeyring]
 
 
 @pytest.fixture(scope="module")
-def gnupg() -> Iterator[tuple[str, str]]:
+def gnupg(real_gpg: Path) -> Iterator[tuple[str, str]]:
     """A GnuPG home with one throwaway key, and the key's fingerprint."""
-    gpg = shutil.which("gpg")
-    if gpg is None:
-        pytest.skip("gpg is not installed")
     # Sockets of gpg-agent must have short paths.
     home = tempfile.mkdtemp(prefix="gpg", dir="/tmp")
     environ = {**os.environ, "GNUPGHOME": home}
     quick = ["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
-    subprocess.run([gpg, *quick, "--quick-generate-key", "test@example.com", "future-default", "default", "never"], env=environ, check=True)
-    listing = subprocess.run([gpg, "--with-colons", "--list-keys"], env=environ, check=True, capture_output=True, text=True).stdout
+    subprocess.run([real_gpg, *quick, "--quick-generate-key", "test@example.com", "future-default", "default", "never"], env=environ, check=True)
+    listing = subprocess.run([real_gpg, "--with-colons", "--list-keys"], env=environ, check=True, capture_output=True, text=True).stdout
     yield home, next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr"))
     subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
     shutil.rmtree(home, ignore_errors=True)
@@ -40,6 +37,7 @@ def subkey_of(home: str) -> str:
     return [line.split(":")[9] for line in done.stdout.splitlines() if line.startswith("fpr")][-1]
 
 
+@pytest.mark.real
 def test_unwrap_opens_what_wrap_sealed(make_keyring: MakeKeyring, gnupg: tuple[str, str]) -> None:
     home, fingerprint = gnupg
     keyring = make_keyring(GNUPGHOME=home)
@@ -50,6 +48,7 @@ def test_unwrap_opens_what_wrap_sealed(make_keyring: MakeKeyring, gnupg: tuple[s
     assert keyring.unwrap(sealed) == PART
 
 
+@pytest.mark.real
 def test_wrap_accepts_a_subkey_with_its_mark(make_keyring: MakeKeyring, gnupg: tuple[str, str]) -> None:
     home, _ = gnupg
     keyring = make_keyring(GNUPGHOME=home)
@@ -63,6 +62,7 @@ def failure(action: Callable[[], object]) -> KeyFailure:
     return caught.value
 
 
+@pytest.mark.real
 def test_wrap_for_an_unknown_key_says_so(make_keyring: MakeKeyring, gnupg: tuple[str, str]) -> None:
     found = failure(lambda: make_keyring(GNUPGHOME=gnupg[0]).wrap(MasterKey("pgp", {"fp": "AB" * 20}), PART))
     assert found.reasons == ("failed to encrypt sops data key with pgp: it is not in the keyring",)
@@ -72,6 +72,7 @@ def test_wrap_refuses_an_empty_fingerprint(make_keyring: MakeKeyring) -> None:
     assert "the fingerprint is empty" in failure(lambda: make_keyring().wrap(MasterKey("pgp", {"fp": ""}), PART)).reasons[0]
 
 
+@pytest.mark.real
 def test_unwrap_without_the_secret_key_names_its_id(make_keyring: MakeKeyring, gnupg: tuple[str, str]) -> None:
     sealed = make_keyring(GNUPGHOME=gnupg[0]).wrap(MasterKey("pgp", {"fp": gnupg[1]}), PART)
     with tempfile.TemporaryDirectory(prefix="gpg", dir="/tmp") as empty:
@@ -80,6 +81,7 @@ def test_unwrap_without_the_secret_key_names_its_id(make_keyring: MakeKeyring, g
     assert found.reasons == (f"failed to decrypt sops data key with pgp: no secret key for {subkey_of(gnupg[0])[-16:]}",)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("enc", ["hello", "-----BEGIN PGP MESSAGE-----\n\nAAAA\n-----END PGP MESSAGE-----"])
 def test_unwrap_of_a_damaged_entry_says_so(make_keyring: MakeKeyring, gnupg: tuple[str, str], enc: str) -> None:
     found = failure(lambda: make_keyring(GNUPGHOME=gnupg[0]).unwrap(MasterKey("pgp", {"fp": gnupg[1]}, enc)))
@@ -126,20 +128,20 @@ def test_long_id(fingerprint: str, expected: str) -> None:
 
 
 @pytest.mark.real
-def test_sops_and_we_open_each_other(make_keyring: MakeKeyring, gnupg: tuple[str, str], program: Callable[[str], str], tmp_path: Path) -> None:
+def test_sops_and_we_open_each_other(make_keyring: MakeKeyring, gnupg: tuple[str, str], real_sops: Path, tmp_path: Path) -> None:
     import json
 
     home, fingerprint = gnupg
-    sops, keyring = program("sops"), make_keyring(GNUPGHOME=home)
+    keyring = make_keyring(GNUPGHOME=home)
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GNUPGHOME": home}
     path = tmp_path / "file.json"
     path.write_text('{"a": "b"}')
-    subprocess.run([sops, "encrypt", "-i", "--pgp", fingerprint, str(path)], env=environ, cwd=tmp_path, check=True)
+    subprocess.run([real_sops, "encrypt", "-i", "--pgp", fingerprint, str(path)], env=environ, cwd=tmp_path, check=True)
     document = json.loads(path.read_text())
     (entry,) = document["sops"]["pgp"]
     data_key = keyring.unwrap(MasterKey("pgp", {"fp": entry["fp"]}, entry["enc"]))
     assert len(data_key) == 32
     entry["enc"] = keyring.wrap(MasterKey("pgp", {"fp": fingerprint}), data_key).enc
     path.write_text(json.dumps(document))
-    done = subprocess.run([sops, "decrypt", str(path)], env=environ, cwd=tmp_path, check=True, capture_output=True)
+    done = subprocess.run([real_sops, "decrypt", str(path)], env=environ, cwd=tmp_path, check=True, capture_output=True)
     assert json.loads(done.stdout) == {"a": "b"}

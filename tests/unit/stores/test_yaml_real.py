@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,8 @@ def runtime() -> secrettool.Runtime:
     return secrettool.local_runtime({"SOPS_AGE_KEY_FILE": str(KEY), "HOME": "/nonexistent"})
 
 
-def decrypted_by_sops(data: bytes, folder: Path) -> bytes:
+def decrypted_by_sops(sops: Path, data: bytes, folder: Path) -> bytes:
     """What sops prints; it may say nothing on stderr, not even a warning."""
-    sops = shutil.which("sops")
-    if sops is None:
-        pytest.skip("the program sops is not on PATH")
     file = folder / "file.yaml"
     file.write_bytes(data)
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "SOPS_AGE_KEY_FILE": str(KEY), "SOPS_DISABLE_VERSION_CHECK": "true"}
@@ -64,21 +60,21 @@ def values(data: bytes) -> Any:
 
 @pytest.mark.parametrize("selector", SELECTORS, ids=["everything", "selected"])
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case.name], ids=lambda case: case.stem)
-def test_sops_opens_what_we_wrote(case: Path, selector: Selector, runtime: secrettool.Runtime, tmp_path: Path) -> None:
+def test_sops_opens_what_we_wrote(case: Path, selector: Selector, runtime: secrettool.Runtime, real_sops: Path, tmp_path: Path) -> None:
     data = case.read_bytes()
     sealed = encrypt(data, selector, runtime)
     assert secrettool.decrypt(sealed, "yaml", runtime=runtime) == data
-    printed = decrypted_by_sops(sealed, tmp_path)
+    printed = decrypted_by_sops(real_sops, sealed, tmp_path)
     if case.stem != "02-notations":  # -0.0 comes back as the int 0
         assert values(printed) == values(data)
     assert printed.count(b"ENC[AES256_GCM") == data.count(b"ENC[AES256_GCM")
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case.name], ids=lambda case: case.stem)
-def test_sops_opens_what_we_rotated(case: Path, runtime: secrettool.Runtime, tmp_path: Path) -> None:
+def test_sops_opens_what_we_rotated(case: Path, runtime: secrettool.Runtime, real_sops: Path, tmp_path: Path) -> None:
     data = case.read_bytes()
     sealed = encrypt(data, SELECTORS[0], runtime)
     rotated = secrettool.rotate(sealed, "yaml", runtime=runtime)
     assert isinstance(rotated, bytes)
     assert secrettool.decrypt(rotated, "yaml", runtime=runtime) == data
-    assert decrypted_by_sops(rotated, tmp_path) == decrypted_by_sops(sealed, tmp_path)
+    assert decrypted_by_sops(real_sops, rotated, tmp_path) == decrypted_by_sops(real_sops, sealed, tmp_path)
