@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes; one read
 NEW_FILE_MODE = 0o666  # less the umask, as Go's os.Create gives to the files of sops
 PRIVATE_MODE = 0o600
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".secrettool-", ".tmp"
 MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 MOUNTS = "/proc/self/mounts"
 ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT")
@@ -95,6 +96,12 @@ def replace(path: str, data: bytes, *, expected: Stamp | None = None) -> None:
             _swap(path, data, old, expected)
     except OSError as error:
         raise _unwritable(path, f"cannot be written: {_cause(error)}") from error
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a file is one that `replace` is writing, or that was left when it was killed: no command wants to work on it."""
+    name = os.path.basename(path)
+    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
 
 
 @contextmanager
@@ -180,7 +187,7 @@ def _write_through(path: str, data: bytes) -> None:
 def _swap(path: str, data: bytes, old: os.stat_result | None, expected: Stamp | None) -> None:
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".secrettool-{os.urandom(8).hex()}.tmp")
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     try:
         _write_temporary(temporary, data, old)
         # As late as possible: what is left open is the moment between this look and the rename.

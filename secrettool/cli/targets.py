@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import ExitCode, InputError, UsageError
+from secrettool.fs import is_temporary
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -80,11 +81,14 @@ def _covered(session: Session, folder: str) -> Iterator[Target]:
 
 
 def files_below(folder: str) -> list[str]:
-    """Regular files below a folder that Git does not ignore, by name. Links are left out: what they lead to has a place of its own."""
+    """Regular files below a folder that Git does not ignore, by name, without what a killed run left.
+
+    Links are left out: what they lead to has a place of its own.
+    """
     listed = _git_files(folder)
     if listed is None:
         listed = list(_walk(folder))
-    return sorted(path for path in listed if os.path.isfile(path) and not os.path.islink(path))
+    return sorted(path for path in listed if os.path.isfile(path) and not os.path.islink(path) and not is_temporary(path))
 
 
 def _git_files(folder: str) -> list[str] | None:

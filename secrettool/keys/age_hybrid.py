@@ -7,7 +7,6 @@ Source: age pq.go; filippo.io/hpke.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -50,14 +49,16 @@ def parse_identity(text: str) -> hpke.MLKEM768X25519PrivateKey:
         ValueError: It is malformed; the text says how and quotes nothing.
         cryptography.exceptions.UnsupportedAlgorithm: The OpenSSL underneath has no ML-KEM.
     """
-    from cryptography.hazmat.primitives import hpke
+    from cryptography.hazmat.primitives import hashes, hpke
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     prefix, seed = bech32.decode(text)
     if prefix != IDENTITY_PREFIX or len(seed) != _SEED_SIZE:
         raise ValueError("invalid MLKEM768-X25519 secret key")
-    both = hashlib.shake_256(seed).digest(_MLKEM_SEED_SIZE + _X25519_SIZE)
+    shake = hashes.Hash(hashes.SHAKE256(_MLKEM_SEED_SIZE + _X25519_SIZE))
+    shake.update(seed)
+    both = shake.finalize()
     return hpke.MLKEM768X25519PrivateKey(
         MLKEM768PrivateKey.from_seed_bytes(both[:_MLKEM_SEED_SIZE]),
         X25519PrivateKey.from_private_bytes(both[_MLKEM_SEED_SIZE:]),

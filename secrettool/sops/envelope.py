@@ -21,7 +21,7 @@ DATA_KEY_SIZE = 32  # bytes
 NONCE_SIZE = 32  # bytes; the format's own, GCM's usual is 12
 TAG_SIZE = 16  # bytes
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
+_BASE64 = r"[A-Za-z0-9+/]+={0,2}\Z"
 # What programs write: one way to read it, and twice as fast as the reference's expression below, which is for everything else.
 _USUAL = re.compile(r"ENC\[AES256_GCM,data:([A-Za-z0-9+/]+={0,2}),iv:([A-Za-z0-9+/]+={0,2}),tag:([A-Za-z0-9+/]+={0,2}),type:([a-z]+)\]\Z")
 _ENVELOPE = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]")
@@ -144,6 +144,6 @@ def _split(envelope: str) -> tuple[str, str, str, str]:
         raise EnvelopeError("the text is not an envelope")
     data, iv, tag, kind = match.groups()
     for part in (data, iv, tag):
-        if not _BASE64.match(part):
+        if not re.compile(_BASE64).match(part):
             raise EnvelopeError("a part of the envelope is not base64")
     return data, iv, tag, kind

@@ -18,9 +18,6 @@ def _digest(algorithm: HashAlgorithm, *parts: bytes) -> bytes:
     return state.finalize()
 
 
-_ONLY_ENCRYPTED = _digest(SHA256(), b"sops")
-
-
 class Mac:
     """Collects leaves in the order of the walk.
 
@@ -47,5 +44,5 @@ class Mac:
 
     def text(self) -> str:
         """The digest, 128 upper-case hexadecimal digits. It is an unkeyed hash of secrets: only ever to be sealed."""
-        start = _ONLY_ENCRYPTED if self.only_encrypted else b""
+        start = _digest(SHA256(), b"sops") if self.only_encrypted else b""
         return _digest(SHA512(), start, "".join(self._parts).encode("utf-8", "surrogateescape")).hex().upper()

@@ -280,7 +280,7 @@ def flatten(section: Branch) -> list[tuple[str, Value]]:
     return flat
 
 
-_SEPARATOR = re.compile(f"{_MAP}|{_LIST}")
+_SEPARATOR = f"{_MAP}|{_LIST}"
 
 
 def unflatten(flat: Seq[tuple[str, Value]]) -> Branch:
@@ -291,7 +291,7 @@ def unflatten(flat: Seq[tuple[str, Value]]) -> Branch:
     """
     root: dict[object, object] = {}
     for name, value in flat:
-        parts = _SEPARATOR.split(name)
+        parts = re.compile(_SEPARATOR).split(name)
         steps: list[str | int] = [parts[0]]
         position = len(parts[0])
         for part in parts[1:]:

@@ -29,6 +29,7 @@ NEVER = {
     "asyncio",
     "concurrent",
     "email",
+    "hashlib",
     "http",
     "importlib.metadata",
     "logging",

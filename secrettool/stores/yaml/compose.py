@@ -8,17 +8,19 @@ Source: go-yaml v3.0.4 decode.go (parser.node, mapping, sequence; decoder.mappin
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from secrettool.sops.tree import Comment
 from secrettool.sops.values import Value
 from secrettool.stores.yaml.anchors import WAS_ALIAS, WAS_ALIAS_ABOVE, AliasGuard, Anchor, YamlNode
 from secrettool.stores.yaml.frames import Around, Frame, Key
 from secrettool.stores.yaml.nodes import Alias, Part, Properties, YamlBranch, YamlDocument, YamlItem, YamlLeaf, YamlSequence, node_end
-from secrettool.stores.yaml.parser import NO_NOTES, Line, Notes
+from secrettool.stores.yaml.parser import NO_NOTES, Line, MisreadRunError, Notes
 from secrettool.stores.yaml.resolve import ScalarError, float_syntax, resolve
-from secrettool.stores.yaml.runs import MisreadRunError, Run
 from secrettool.stores.yaml.scan import refuse, refuse_slash_escapes
+
+if TYPE_CHECKING:
+    from secrettool.stores.yaml.runs import Run
 
 _TYPED_STARTS = frozenset("0123456789+-.~nNtTfF")
 _BOOL_PLAIN = {"True": "true", "False": "false", "TRUE": "TRUE", "FALSE": "FALSE"}
@@ -135,7 +137,6 @@ class Composer:
         assert frame is not None
         self.guard.count += 2 * len(run.pairs)
         seen, column, append = frame.seen, frame.column, frame.items.append
-        behind = run.column + len("\n")
         key_start = run.start + run.column
         for name, text in run.pairs:
             if name[0] in _TYPED_STARTS and resolve(name, None, True) != name:
@@ -148,14 +149,14 @@ class Composer:
             start = key_end + len(": ")
             end = start + len(text)
             content: Value = text
-            plain: str | None = None
+            plain = None
             if text[0] in _TYPED_STARTS:
                 content, plain = self.typed(text, start, "", None)
             append(YamlItem(name, YamlLeaf(content, start, end, plain, "", False, column), key_start, key_end))
-            key_start = end + behind
+            key_start = end + len("\n") + run.column
 
     def refuse_duplicate(self, start: int) -> NoReturn:
-        """Refuse a key that stands in its mapping already."""
+        """Refuse a key that its mapping has."""
         refuse(self.text, start, "mapping key is already defined", hint="each key may stand once in a mapping")
 
     def typed(self, text: str, start: int, style: str, tag: str | None) -> tuple[Value, str | None]:

@@ -18,10 +18,11 @@ from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROO
 from secrettool.stores.yaml.styles import is_simple
 from secrettool.stores.yaml.visits import Visits, last_leaf
 
-_BESIDE = re.compile(r"[ \t]+#")
-_ROOT_NOTE = re.compile(rf"{ROOT} (.+) at line ([0-9]+), column ([0-9]+)\Z")
-_BREAK_BEFORE = re.compile("(?:\r\n|[\n\r\x85\u2028\u2029])\\Z")
-_COMMA = re.compile("[ \t\n\r]*,")
+# Expressions that are plain text here are compiled when they are used first; most files need none of them.
+_BESIDE = r"[ \t]+#"
+_ROOT_NOTE = rf"{ROOT} (.+) at line ([0-9]+), column ([0-9]+)\Z"
+_BREAK_BEFORE = "(?:\r\n|[\n\r\x85\u2028\u2029])\\Z"
+_COMMA = "[ \t\n\r]*,"
 
 
 class Opening:
@@ -93,7 +94,7 @@ class Opening:
         if leaf.style in ("|", ">"):
             self._block(leaf, value, plain)
             return
-        one_line = leaf.end >= self.cut or _BESIDE.match(self.text, leaf.end) is not None
+        one_line = leaf.end >= self.cut or re.compile(_BESIDE).match(self.text, leaf.end) is not None
         self.edits.append((leaf.start, leaf.end, scalar_text(leaf, value, plain, self.newline, one_line=one_line)))
 
     def _notation(self, leaf: YamlLeaf, original: str | None) -> None:
@@ -114,13 +115,13 @@ class Opening:
         assert isinstance(leaf.value, str)
         block = block_of(self.text, leaf, leaf.value)
         if isinstance(value, str) and self._breaks(leaf, block) == len(value) - len(value.rstrip("\n")):
-            newline = _BREAK_BEFORE.search(self.text, max(block.header - 2, 0), block.header)
+            newline = re.compile(_BREAK_BEFORE).search(self.text, max(block.header - 2, 0), block.header)
             body = block_text(leaf.style, block.indent, value, newline[0] if newline else self.newline, digit=block.digit)
             if body is not None:
                 self.edits.append((block.header, block.end, body))
                 return
         text = double_quoted(value) if isinstance(value, str) else scalar_text(leaf, value, plain, self.newline)
-        line = _BREAK_BEFORE.search(self.text, max(block.header - 2, 0), block.header)
+        line = re.compile(_BREAK_BEFORE).search(self.text, max(block.header - 2, 0), block.header)
         self.edits.append((leaf.start, block.indicator, text))
         self.edits.append((block.header if line is None else line.start(), block.end, ""))
 
@@ -138,7 +139,7 @@ class Opening:
         if leaf.properties is not None:
             start = leaf.properties.start
         if leaf.flow:
-            found = _COMMA.match(self.text, end)
+            found = re.compile(_COMMA).match(self.text, end)
             self.edits.append((start, end if found is None else found.end(), f"{self.newline}{text}{self.newline}"))
             return
         if leaf.style in ("|", ">") and isinstance(leaf.value, str):
@@ -199,7 +200,7 @@ class Opening:
             return
         column = column_of(self.text, start)
         line = start - column
-        found = _BREAK_BEFORE.search(self.text, max(line - 2, 0), line)
+        found = re.compile(_BREAK_BEFORE).search(self.text, max(line - 2, 0), line)
         above = line if found is None else found.start()
         place = above - column_of(self.text, above) + column
         self.edits.append((place, place, "*" + name))
@@ -243,7 +244,7 @@ class Opening:
             start, end = place.start, place.end
             at_end = end == len(self.text) and BREAK.match(self.text, end - 1) is None
             for _ in range((NO_BLANK_LINE in layout) + at_end):
-                found = _BREAK_BEFORE.search(self.text, max(start - 2, 0), start)
+                found = re.compile(_BREAK_BEFORE).search(self.text, max(start - 2, 0), start)
                 start = start if found is None else found.start()
             if at_end:
                 self.cut = start
@@ -255,7 +256,7 @@ class Opening:
     def _flow_section(self, place: Place) -> None:
         """Take a block out of a root in flow style, with the comma that came with it."""
         start, end = place.start, place.end
-        found = _COMMA.match(self.text, end)
+        found = re.compile(_COMMA).match(self.text, end)
         if found is not None:
             end = found.end()
         elif self.text[start - 2 : start] == ", ":
@@ -267,7 +268,7 @@ class Opening:
     def _layout(self, part: Part, layout: str) -> None:
         """Undo the other changes that came with a block."""
         words = layout.split(", ")
-        note = _ROOT_NOTE.match(layout.removesuffix(", " + NO_BLANK_LINE))
+        note = re.compile(_ROOT_NOTE).match(layout.removesuffix(", " + NO_BLANK_LINE))
         if note is not None:
             line, at = int(note[2]), part.start
             for _ in range(line):

@@ -6,7 +6,7 @@ Source: go-yaml v3.0.4 parserc.go, for the tags that it refuses and libyaml take
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from yaml.events import (
     AliasEvent,
@@ -20,10 +20,13 @@ from yaml.events import (
 )
 
 from secrettool.stores.yaml.nodes import Properties
-from secrettool.stores.yaml.runs import MisreadRunError, Run, without_runs
 from secrettool.stores.yaml.scan import MAX_DEPTH, column_of, events, refuse
 
-_PROPERTY = re.compile("(?:&[0-9A-Za-z_-]+|![^ \t\n\r\x85\u2028\u2029]*)[ \t\n\r\x85\u2028\u2029]*")
+if TYPE_CHECKING:
+    from secrettool.stores.yaml.runs import Run
+
+# Expressions that are plain text here are compiled when they are used first; most files need none of them.
+_PROPERTY = "(?:&[0-9A-Za-z_-]+|![^ \t\n\r\x85\u2028\u2029]*)[ \t\n\r\x85\u2028\u2029]*"
 DEFAULT_HANDLES = {"!": "!", "!!": "tag:yaml.org,2002:"}
 """Tag handles that need no directive."""
 
@@ -41,6 +44,10 @@ class Notes(NamedTuple):
 
 
 NO_NOTES = Notes([], [], [])
+
+
+class MisreadRunError(Exception):
+    """A run does not stand where its lines are pairs of a block mapping."""
 
 
 class Handler(Protocol):
@@ -95,7 +102,12 @@ def parse_events(text: str, handler: Handler, runs: list[Run]) -> None:  # noqa:
     shift = 0  # length of the runs so far
     ahead = iter(runs)
     run = next(ahead, None)
-    stream = events(without_runs(text, runs) if runs else text)
+    seen = text
+    if runs:
+        from secrettool.stores.yaml.runs import without_runs
+
+        seen = without_runs(text, runs)
+    stream = events(seen)
     for event in stream:
         kind = event.__class__
         while kind is ScalarEvent and event.anchor is None and event.tag is None and awaits_key():
@@ -148,7 +160,7 @@ def _split(text: str, start: int, event: Any) -> tuple[int, Properties]:
     """Where the node itself starts behind its properties, which start at an offset, and these."""
     end = start
     for _ in range((event.anchor is not None) + (event.tag is not None)):
-        found = _PROPERTY.match(text, end)
+        found = re.compile(_PROPERTY).match(text, end)
         if found is None:
             break
         if found[0][0] == "!":
@@ -157,13 +169,13 @@ def _split(text: str, start: int, event: Any) -> tuple[int, Properties]:
     return end, Properties(start, event.tag, event.anchor)
 
 
-_HANDLE = re.compile(r"!(?!<)[0-9A-Za-z_-]*!")
+_HANDLE = r"!(?!<)[0-9A-Za-z_-]*!"
 
 
 def _check_tag(text: str, start: int, written: str) -> None:
     """Refuse the tags that libyaml reads and go-yaml does not, or not alike."""
     if "," in written and written[1:2] != "<":
         refuse(text, start, "a tag right in front of a comma", hint="put a blank between them")
-    handle = _HANDLE.match(written)
+    handle = re.compile(_HANDLE).match(written)
     if handle is not None and handle[0] not in DEFAULT_HANDLES and not re.search(rf"(?m)^%TAG[ \t]+{re.escape(handle[0])}[ \t]", text):
         refuse(text, start, "a tag with a handle that no %TAG directive declares")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import FormatError
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Comment, Item, Leaf, TreePath
 from secrettool.stores.yaml.compose import Composer
 from secrettool.stores.yaml.nodes import YamlBranch, YamlDocument, YamlItem, YamlSequence, node_end
-from secrettool.stores.yaml.parser import parse_events
-from secrettool.stores.yaml.runs import LONG_TEXT, MisreadRunError, Run, find_runs
+from secrettool.stores.yaml.parser import MisreadRunError, parse_events
 from secrettool.stores.yaml.scan import may_have_comments, tokens
+
+if TYPE_CHECKING:
+    from secrettool.stores.yaml.runs import Run
+
+LONG_TEXT = 1 << 16
+"""Characters from which on a text is searched for runs; in a short one the search would cost more than it saves."""
 
 
 def read(text: str) -> YamlDocument:
@@ -20,10 +25,18 @@ def read(text: str) -> YamlDocument:
     Raises:
         FormatError: The text is not YAML, or not YAML that sops takes.
     """
-    document = _read_tokens(text) if may_have_comments(text) else read_events(text, find_runs(text) if len(text) > LONG_TEXT else [])
+    document = _read_tokens(text) if may_have_comments(text) else read_events(text, _runs(text))
     if not document.tree:
         raise FormatError("EOF: there is no document in the text, only blanks or comments")
     return document
+
+
+def _runs(text: str) -> list[Run]:
+    if len(text) <= LONG_TEXT:
+        return []
+    from secrettool.stores.yaml.runs import find_runs
+
+    return find_runs(text)
 
 
 def read_events(text: str, runs: list[Run]) -> YamlDocument:

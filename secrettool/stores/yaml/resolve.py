@@ -75,9 +75,9 @@ def _untagged(text: str) -> Value:
         return _WORDS[text]
     first = text[0]
     if first in _NUMERIC_STARTS:
-        if re.match(_DECIMAL, text):
+        if text.isdecimal() and re.match(_DECIMAL, text):
             return int(text)
-        if not re.match(_NUMBER_LIKE, text):
+        if text.count(".") > 1 or not re.match(_NUMBER_LIKE, text):
             return text
         time = _timestamp(text)
         return _number(text) if time is None else time

@@ -21,7 +21,7 @@ _BREAK = "\n\r\x85\u2028\u2029"
 _UNPRINTABLE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff"
 _ESCAPED = f'["\\\\\t\n{_UNPRINTABLE}]'
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 _NOT_SINGLE = f"[\t{_BREAK}{_UNPRINTABLE}]"
 _NOT_BLOCK = f"[\r\x85{_UNPRINTABLE}]"
 # Most strings: no indicator of flow context, no colon in front of a blank, no comment, no blank at either end.
@@ -89,7 +89,7 @@ def scalar_text(leaf: YamlLeaf, value: Value, plain: str | None, newline: str, *
         if "\n" not in text:
             return text
         return flow_scalar(value) if one_line else text.replace("\n", newline) if newline != "\n" else text
-    if _SURROGATE.search(value):
+    if re.compile(_SURROGATE).search(value):
         return flow_scalar(value)
     if style == "'":
         if leaf.flow and flow_plain(value):

@@ -11,9 +11,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-LONG_TEXT = 1 << 16
-"""Characters from which on a text is searched for runs; in a short one the search would cost more than it saves."""
-
 LEAST_LINES = 8
 
 # Keys and values that are plain scalars beyond doubt: no blank, no colon at the end, no indicator at the start. Without comments in the text, a `#`
@@ -37,10 +34,6 @@ class Run(NamedTuple):
     end: int
     column: int
     pairs: list[tuple[str, str]]
-
-
-class MisreadRunError(Exception):
-    """A run does not stand where its lines are pairs of a block mapping."""
 
 
 def find_runs(text: str, least: int = LEAST_LINES) -> list[Run]:

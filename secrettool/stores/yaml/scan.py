@@ -22,13 +22,14 @@ _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_OTHER_BREAK = re.compile("[\x85\u2028\u2029]")
+# Expressions that are plain text here are compiled when they are used first; most files need none of them.
+_OTHER_BREAK = "[\x85\u2028\u2029]"
 _NOT_PRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 # A comment starts behind a blank, a break or an indicator; behind other characters a # belongs to a plain scalar.
-_MAYBE_COMMENT = re.compile(r"(?<![0-9A-Za-z_/=.+&;-])#")
-_SECTION_NOTE = re.compile(r"(?m)(?:^|(?<=\r))[ ]*# (?:notation|layout) of the original: [^\r\n]*$")
-_COMMENT_LINE = re.compile(r"[ \t]*#")
-_BLANKS = re.compile(r"[ \t]*")
+_MAYBE_COMMENT = r"(?<![0-9A-Za-z_/=.+&;-])#"
+_SECTION_NOTE = r"(?m)(?:^|(?<=\r))[ ]*# (?:notation|layout) of the original: [^\r\n]*$"
+_COMMENT_LINE = r"[ \t]*#"
+_BLANKS = r"[ \t]*"
 MAX_DEPTH = 10_000
 """Levels of nesting; go-yaml's own limit. libyaml's time grows with the square of the flow levels."""
 
@@ -69,7 +70,7 @@ def place(text: str, index: int) -> str:
 def column_of(text: str, index: int) -> int:
     """Column of an offset, from 0."""
     start = max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
-    for found in _OTHER_BREAK.finditer(text, start, index):
+    for found in re.compile(_OTHER_BREAK).finditer(text, start, index):
         start = found.end()
     return index - start
 
@@ -78,8 +79,8 @@ def may_have_comments(text: str) -> bool:
     """Whether comments may stand in the text outside the notes that the section holds; true more often than they do."""
     if "#" not in text:
         return False
-    notes = {match.start() + match[0].index("#") for match in _SECTION_NOTE.finditer(text)}
-    return any(match.start() not in notes for match in _MAYBE_COMMENT.finditer(text))
+    notes = {match.start() + match[0].index("#") for match in re.compile(_SECTION_NOTE).finditer(text)}
+    return any(match.start() not in notes for match in re.compile(_MAYBE_COMMENT).finditer(text))
 
 
 def refuse(text: str, index: int, cause: str, *, hint: str | None = None) -> NoReturn:
@@ -168,11 +169,11 @@ def _without_tabs(text: str, error: YAMLError) -> str | None:
         return None
     start = mark.index - mark.column
     above = text.rfind("\n", 0, max(start - 1, 0)) + 1
-    if not _COMMENT_LINE.match(text, start) or not _COMMENT_LINE.match(text, above, start):
+    if not re.compile(_COMMENT_LINE).match(text, start) or not re.compile(_COMMENT_LINE).match(text, above, start):
         return None
     pieces = [text[:start]]
-    while _COMMENT_LINE.match(text, start):
-        blanks = _BLANKS.match(text, start)
+    while re.compile(_COMMENT_LINE).match(text, start):
+        blanks = re.compile(_BLANKS).match(text, start)
         assert blanks is not None
         end = text.find("\n", start) + 1 or len(text)
         pieces.append(" " * len(blanks[0]) + text[blanks.end() : end])

@@ -18,7 +18,7 @@ from secrettool.stores.yaml.scan import column_of
 
 _NOTATION = "# notation of the original: "
 _LAYOUT = "# layout of the original: "
-_NOTE = re.compile(r"(?<=[\r\n])[ ]*# (notation|layout) of the original: ([^\r\n]*)")
+_NOTE = r"(?<=[\r\n])[ ]*# (notation|layout) of the original: ([^\r\n]*)"
 _LINE = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029]|\\Z)")
 _BLANKS = " \t\r\n"
 
@@ -84,8 +84,10 @@ def notes_in(text: str, item: YamlItem) -> Notes:
         first = next((entry for entry in value.items if isinstance(entry, Item)), None)
         if isinstance(first, YamlItem):
             stop = first.start
+    if text.find("#", item.end, stop) < 0:
+        return Notes()
     notation, layout = None, ""
-    for found in _NOTE.finditer(text, item.end, stop):
+    for found in re.compile(_NOTE).finditer(text, item.end, stop):
         if found[1] == "notation":
             notation = found[2]
         else:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from secrettool.errors import FormatError
 from secrettool.stores.yaml.nodes import YamlDocument
-from secrettool.stores.yaml.read import read_events
-from secrettool.stores.yaml.runs import LEAST_LINES, LONG_TEXT, Run, find_runs
+from secrettool.stores.yaml.read import LONG_TEXT, read_events
+from secrettool.stores.yaml.runs import LEAST_LINES, Run, find_runs
 from secrettool.stores.yaml.scan import may_have_comments
 from secrettool.stores.yaml.store import YamlStore
 
