@@ -13,7 +13,13 @@
     ├── TreeDecryptError                25   a value that does not open
     ├── MacError                        51   the file was changed after it was encrypted
     ├── DataKeyError                    128  no master key gave up the data key
-    └── AlreadyEncryptedError           203  the reserved key is there
+    ├── AlreadyEncryptedError           203  the reserved key is there
+    ├── HookError                       7    a file or object that cannot be decrypted for the cluster; carries a rule such as HK112
+    │   ├── KeyUnavailable              7    no key of the cluster opens it, or the keys themselves are broken
+    │   ├── IntegrityError              7    the MAC of a file does not fit
+    │   ├── UnsafePath                  7    a path that leaves its root, or names no regular file
+    │   └── GuardError                  5    something that must not reach the cluster
+    └── ClusterError                    8    the API server refused, or cannot be reached
 
 Texts name the file, the place in it and the cause; they never hold a leaf value, a key, or a digest of one.
 """
@@ -49,6 +55,20 @@ class ExitCode(IntEnum):
     ALREADY_ENCRYPTED = 203
 
 
+class Outcome(IntEnum):
+    """Exit codes of the commands that work on a cluster or for one: hook, krm, cmp, patch, check, sidecar."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    CONFIGURATION = 2
+    SOME_FAILED = 3
+    NO_LOGIN = 4
+    REFUSED = 5
+    CHANGES = 6
+    DECRYPTION = 7
+    CLUSTER = 8
+
+
 class SecrettoolError(Exception):
     """A failure that a user can act on.
 
@@ -61,15 +81,15 @@ class SecrettoolError(Exception):
     `file` is filled in by whoever knows the name of the file, which the format layer does not.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.GENERIC
+    exit_code: ClassVar[ExitCode | Outcome] = ExitCode.GENERIC
 
-    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, code: ExitCode | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None, code: ExitCode | Outcome | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.where = where
         self.file: str | None = None
-        self.code: ExitCode = code if code is not None else self.exit_code
+        self.code: ExitCode | Outcome = code if code is not None else self.exit_code
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.file, self.where, self.message) if part)
@@ -145,3 +165,65 @@ class AlreadyEncryptedError(SecrettoolError):
     """Plain text that already has the reserved top-level key."""
 
     exit_code = ExitCode.ALREADY_ENCRYPTED
+
+
+class HookError(SecrettoolError):
+    """A file or an object cannot be decrypted for the cluster.
+
+    Args:
+        rule: Its code, such as `HK112`; the table is in the reference of the hook.
+        message: The cause, as for every error; never a value, never the text of a foreign exception that may quote its input.
+        subject: The file (relative to its root) or the object (`Secret/namespace/name`).
+        key: The entry of the object, or the place in the file.
+        hint: What to try.
+    """
+
+    exit_code = Outcome.DECRYPTION
+
+    def __init__(self, rule: str, message: str, *, subject: str | None = None, key: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, where=key)
+        self.rule = rule
+        self.file = subject
+
+    def __str__(self) -> str:
+        return f"{self.rule} {super().__str__()}"
+
+
+class KeyUnavailable(HookError):
+    """No key opens it, or the keys themselves are broken."""
+
+
+class IntegrityError(HookError):
+    """The MAC of a file is missing or does not fit."""
+
+
+class UnsafePath(HookError):
+    """A path that leaves its root, goes in circles, or names something else than a regular file."""
+
+
+class GuardError(HookError):
+    """Something that must not reach the cluster: ciphertext, a `sops` section, a placeholder, an object too large."""
+
+    exit_code = Outcome.REFUSED
+
+
+class ClusterError(SecrettoolError):
+    """The API server refused a request, or cannot be reached.
+
+    Args:
+        message: The cause; only texts of the server that cannot hold a value.
+        status: HTTP status; None when there was no answer.
+        reason: The server's own word, such as `Conflict`.
+        subject: The object.
+        hint: What to try.
+    """
+
+    exit_code = Outcome.CLUSTER
+
+    def __init__(
+        self, message: str, *, status: int | None = None, reason: str | None = None, subject: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.reason = reason
+        self.file = subject

@@ -10,13 +10,12 @@ from typing import NamedTuple, Protocol, cast
 
 from secrettool.sops.keygroups import KEY_TYPES, KeyFailure, Keyring, MasterKey
 
-_MODULES = {"age": "secrettool.keys.age", "pgp": "secrettool.keys.pgp"}
+_MODULES = {"age": "secrettool.keys.age", "pgp": "secrettool.keys.pgp", "hc_vault": "secrettool.keys.hc_vault"}
 _SERVICES = {
     "kms": "AWS KMS",
     "gcp_kms": "Google Cloud KMS",
     "hckms": "Huawei Cloud KMS",
     "azure_kv": "Azure Key Vault",
-    "hc_vault": "HashiCorp Vault",
 }
 
 
@@ -58,11 +57,14 @@ class LocalKeyring(Keyring):
         environ: The environment, usually `os.environ`.
         now: The time for `created_at`, RFC 3339 in UTC.
         prompt: How to ask for a passphrase; None when there is no terminal.
+        backends: Backends to use instead of those that the environment gives, by kind.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, now: Callable[[], str], prompt: Prompt | None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], *, now: Callable[[], str], prompt: Prompt | None, backends: Mapping[str, Backend] | None = None
+    ) -> None:
         self._surroundings = Surroundings(environ, now, prompt)
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[str, Backend] = dict(backends or {})
 
     def __repr__(self) -> str:
         return f"<LocalKeyring with {', '.join(self._backends) or 'nothing loaded'}>"

@@ -24,11 +24,16 @@ _KIND_NAMES = {"X25519": "an X25519 key", age_hybrid.STANZA_TYPE: "a post-quantu
 
 
 class AgeBackend:
-    """Wraps and unwraps for master keys of kind `age`."""
+    """Wraps and unwraps for master keys of kind `age`.
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    Args:
+        surroundings: Where identities are looked for.
+        identities: The only ones to use; None for those that are found.
+    """
+
+    def __init__(self, surroundings: Surroundings, identities: Identities | None = None) -> None:
         self._prompt = surroundings.prompt
-        self.identities = Identities(surroundings.environ, surroundings.prompt)
+        self.identities = Identities(surroundings.environ, surroundings.prompt) if identities is None else identities
         self._opener: dict[str, Identity] = {}
 
     def wrap(self, key: MasterKey, part: bytes) -> MasterKey:

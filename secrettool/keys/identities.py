@@ -179,6 +179,30 @@ class Identities:
         return read_identities(output, name, words=False, prompt=self._prompt)
 
 
+class GivenIdentities(Identities):
+    """Identities that someone handed over, such as the entries of a Secret. Nothing else is looked at: no environment, no file, no command.
+
+    Args:
+        sources: Where they come from.
+    """
+
+    def __init__(self, sources: list[Source]) -> None:
+        super().__init__({}, None)
+        self._fixed = {source.location: source for source in sources}
+
+    def fixed(self) -> list[Source]:
+        """See `Identities.fixed`."""
+        return list(self._fixed.values())
+
+    def from_commands(self, recipient: str) -> list[Source]:
+        """There are none."""
+        return []
+
+    def all(self, recipient: str) -> list[Source]:
+        """See `Identities.all`."""
+        return self.fixed()
+
+
 def _output(command: str, environ: Mapping[str, str]) -> bytes:
     """What a command prints. The command itself is never shown: it may hold a key."""
     import shlex

@@ -79,7 +79,7 @@ KEY_TYPES: Mapping[str, KeyType] = {
             (),
             True,
             lambda f: f"{_scalar(f, 'vault_address')}/v1/{_scalar(f, 'engine_path')}/keys/{_scalar(f, 'key_name')}",
-            "vault",
+            None,
         ),
         KeyType("pgp", ("fp",), (), True, _simple("fp"), None),
         KeyType("age", ("recipient",), (), False, _simple("recipient"), None),

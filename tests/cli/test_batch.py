@@ -76,6 +76,15 @@ def test_recursive_of_a_subfolder_stays_in_it(cli: Run, tree: Path) -> None:
     assert encrypted(tree) == {"secrets/deep/b.json"}
 
 
+def test_recursive_passes_over_what_a_killed_run_left(cli: Run, tree: Path) -> None:
+    (tree / ".sops.yaml").write_text(RULES)
+    left = tree / "secrets/.secrettool-0011223344556677.tmp"
+    left.write_bytes(b'{\n\t"a": "ENC[AES2')
+    assert cli("encrypt", "-i", "--recursive", ".").code == 0
+    assert left.read_bytes() == b'{\n\t"a": "ENC[AES2'
+    assert cli("verify", "--recursive", ".").code == 0
+
+
 def test_rule_for_every_path_takes_known_formats_only(cli: Run, tree: Path) -> None:
     (tree / ".sops.yaml").write_text(CATCH_ALL)
     assert cli("encrypt", "-i", "--recursive", ".").code == 0

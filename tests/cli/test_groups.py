@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -114,11 +113,8 @@ def test_groups_dry_run_says_what_would_be(box: Sandbox, single: Path) -> None:
 
 
 @pytest.mark.real
-def test_groups_change_reads_in_sops(box: Sandbox, triple: Path) -> None:
-    sops = shutil.which("sops")
-    if sops is None:
-        pytest.skip("sops is not installed")
+def test_groups_change_reads_in_sops(box: Sandbox, triple: Path, real_sops: Path) -> None:
     environ = {**box.env, "SOPS_AGE_KEY": all_identities(box)}
     assert box.call("groups", "delete", "-f", "f.yaml", "-i", "0", env={"SOPS_AGE_KEY": all_identities(box)}).returncode == 0
-    done = subprocess.run([sops, "decrypt", "f.yaml"], cwd=box.folder, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run([real_sops, "decrypt", "f.yaml"], cwd=box.folder, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "# head\n# aside\na: one\nb: 2\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -162,16 +161,13 @@ def test_set_help_warns_of_the_process_list(box: Sandbox) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("value", ['"x: y"', "1e21", "-0", '{"a": [true, 1, 1.5, "é\\ud83d"]}', '{"a": {}, "b": [], "c": ""}'])
-def test_set_value_reads_the_same_in_sops(box: Sandbox, file: Path, value: str) -> None:
-    sops = shutil.which("sops")
-    if sops is None:
-        pytest.skip("sops is not installed")
+def test_set_value_reads_the_same_in_sops(box: Sandbox, file: Path, real_sops: Path, value: str) -> None:
     twin = box.folder / "twin.yaml"
     twin.write_bytes(file.read_bytes())
     assert box.call("set", "f.yaml", '["b"]', value).returncode == 0
-    assert subprocess.run([sops, "set", "twin.yaml", '["b"]', value], cwd=box.folder, env=box.env, check=False).returncode == 0
+    assert subprocess.run([real_sops, "set", "twin.yaml", '["b"]', value], cwd=box.folder, env=box.env, check=False).returncode == 0
     ours, theirs = (
-        subprocess.run([sops, "decrypt", name], cwd=box.folder, env=box.env, capture_output=True, text=True, check=True).stdout
+        subprocess.run([real_sops, "decrypt", name], cwd=box.folder, env=box.env, capture_output=True, text=True, check=True).stdout
         for name in ("f.yaml", "twin.yaml")
     )
     assert ours == theirs

@@ -1,9 +1,8 @@
-"""The real sops and age read what we write and the other way round: every store, every option."""
+"""The real sops reads what we write and the other way round: every store, every option."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -83,19 +82,10 @@ SELECTORS: list[tuple[SelectorKind, str]] = [
 ]
 
 
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        reason = f"the program {name} is not on PATH"
-        if os.environ.get("SECRETTOOL_REQUIRE_REAL"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
 class Sops(NamedTuple):
     """The real sops in a folder of its own, with the throwaway keys."""
 
+    program: Path
     folder: Path
 
     def run(self, *argv: str, config: str | None = None) -> bytes:
@@ -108,7 +98,7 @@ class Sops(NamedTuple):
             (self.folder / ".sops.yaml").write_text(config)
         else:
             (self.folder / ".sops.yaml").unlink(missing_ok=True)
-        done = subprocess.run([program("sops"), *argv], cwd=self.folder, env=environ, capture_output=True, timeout=60, check=False)
+        done = subprocess.run([self.program, *argv], cwd=self.folder, env=environ, capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout
 
@@ -118,9 +108,8 @@ class Sops(NamedTuple):
 
 
 @pytest.fixture
-def sops(tmp_path: Path) -> Sops:
-    program("sops")
-    return Sops(tmp_path)
+def sops(real_sops: Path, tmp_path: Path) -> Sops:
+    return Sops(real_sops, tmp_path)
 
 
 @pytest.fixture

@@ -423,7 +423,7 @@ def test_sops_agrees(name: str, real_sops: Path, tmp_path: Path) -> None:
         ours = outcome(resolved(tmp_path, text))
     except SecrettoolError as error:
         ours = int(error.code)
-    command = [real_sops, "--disable-version-check", "encrypt", "--output-type", "json", "secrets/db.yaml"]
+    command = [str(real_sops), "--disable-version-check", "encrypt", "--output-type", "json", "secrets/db.yaml"]
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:

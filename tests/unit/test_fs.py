@@ -311,6 +311,13 @@ def test_replace_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> Non
     assert names(tmp_path) == ["app.yaml"]
 
 
+def test_is_temporary_knows_the_name_that_replace_uses(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(os, "replace", lambda source, _: seen.append(source))
+    fs.replace(str(target), b"new")
+    assert [fs.is_temporary(name) for name in (*seen, str(target))] == [True, False]
+
+
 def test_replace_ended_by_a_signal_leaves_no_temporary_file(tmp_path: Path) -> None:
     moments = random.Random(21)
     target = tmp_path / "app.yaml"

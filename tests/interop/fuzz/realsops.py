@@ -1,0 +1,104 @@
+"""Running the real sops, one process for each step."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from secrettool.library import StoreName
+from tests.interop.fuzz.options import GUEST, Options, identity
+
+SUFFIX: dict[StoreName, str] = {"yaml": ".yaml", "json": ".json", "dotenv": ".env", "ini": ".ini", "binary": ".bin"}
+OWNERS = ("age1", "age2", "age3")
+"""The keys that open every document."""
+
+FILE = "FILE"
+
+
+class Answer(NamedTuple):
+    """What a run of sops came to.
+
+    Attributes:
+        code: Exit status.
+        out: What it printed, or the file that it changed.
+        err: What it said.
+    """
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.code == 0
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended in a panic."""
+        return b"panic: " in self.err and b"goroutine " in self.err
+
+    def reason(self) -> str:
+        """The cause, on one line."""
+        lines = [line for line in self.err.decode("utf-8", "replace").splitlines() if line.strip()]
+        return f"{self.code}: {' | '.join(lines)[:300]}"
+
+
+class RealSops:
+    """The real sops in a folder of its own, with the throwaway keys and nothing else.
+
+    Args:
+        program: The program.
+        folder: An empty folder that is not a disk's, for plain texts.
+        identities: The keys it has.
+    """
+
+    def __init__(self, program: Path, folder: Path, identities: Sequence[str] = OWNERS) -> None:
+        self.program = program
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = folder / "keys.txt"
+        keys.write_text("\n".join(identity(name) for name in identities), encoding="utf-8")
+        self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "SOPS_AGE_KEY_FILE": str(keys), "SOPS_DISABLE_VERSION_CHECK": "true"}
+
+    def encrypt(self, data: bytes, store: StoreName, options: Options) -> Answer:
+        """Encrypt a plain text by a creation rule."""
+        (self.folder / "config.yaml").write_text(options.config(), encoding="utf-8")
+        return self._run("--config", "config.yaml", "encrypt", self._write("plain", data, store))
+
+    def decrypt(self, data: bytes, store: StoreName, *, ignore_mac: bool = False) -> Answer:
+        """Decrypt a file to its own format, in the layout of the options that were used last."""
+        config = ["--config", "config.yaml"] if (self.folder / "config.yaml").exists() else []
+        return self._run(*config, "decrypt", *(["--ignore-mac"] if ignore_mac else []), self._write("sealed", data, store))
+
+    def change(self, data: bytes, store: StoreName, *argv: str) -> Answer:
+        """Change a file in place.
+
+        Args:
+            data: The encrypted file.
+            store: Its format.
+            argv: The command; `FILE` stands for the file.
+        """
+        name = self._write("changed", data, store)
+        answer = self._run(*(name if word == FILE else word for word in argv))
+        return answer._replace(out=(self.folder / name).read_bytes())
+
+    def edit(self, data: bytes, store: StoreName, plain: bytes) -> Answer:
+        """Let an editor put another plain text in the place of the one there is."""
+        new = self._write("new", plain, store)
+        return self.change(data, store, f"EDITOR=cp {self.folder / new}", "edit", FILE)
+
+    def _write(self, name: str, data: bytes, store: StoreName) -> str:
+        name += SUFFIX[store]
+        (self.folder / name).write_bytes(data)
+        return name
+
+    def _run(self, *argv: str) -> Answer:
+        environ = self.environ
+        if argv[0].startswith("EDITOR="):
+            environ = environ | {"EDITOR": argv[0].removeprefix("EDITOR=")}
+            argv = argv[1:]
+        done = subprocess.run([self.program, *argv], cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
