@@ -3,7 +3,7 @@
 #   make demo          a tour of the commands over keys-example/, each result checked
 #   make test          the tests that need nothing else
 #   make check         everything a change must pass: format, lint, types, layers, unused things, help texts, all tests with their coverage
-#   make real-programs builds what `make test-real` runs into a cache folder; needs Go, and 20 minutes once
+#   make real-programs builds what `make test-real` runs into a cache folder; needs Go, and 25 minutes once
 #   make test-real     the tests against the real sops, age, gpg, API server, Flux and Vault
 #   make bench         time and memory, beside the real sops where it is installed
 #   make docs          the documentation as HTML and as a man page in docs/_build

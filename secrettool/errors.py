@@ -149,6 +149,10 @@ class TreeDecryptError(SecrettoolError):
     exit_code = ExitCode.DECRYPTING_TREE
 
 
+class NotSealedError(TreeDecryptError):
+    """A value that should be an envelope is none."""
+
+
 class MacError(SecrettoolError):
     """The MAC is missing or does not fit the values: the file was changed after encryption."""
 

@@ -8,11 +8,15 @@ Source: Kubernetes API conventions (metadata, typed data); k8s.io/kubernetes pkg
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 Object: TypeAlias = Mapping[str, Any]
 """An object that is only looked at."""
+
+Place: TypeAlias = tuple[Any, str | int] | None
+"""Where something stands: the place of what holds it, and its key or index there; None for the root. Costs the same at any depth."""
 
 
 class Ref(NamedTuple):
@@ -86,6 +90,41 @@ def folded(obj: Object) -> dict[str, Any]:
     if data:
         copy["data"] = data
     return copy
+
+
+def decode_base64(text: str) -> bytes | None:
+    """The bytes of an entry of `data`; None when it is not base64. Strict, but for line breaks, which the API server passes over as well."""
+    try:
+        return a2b_base64(text.replace("\n", "").replace("\r", "").encode("ascii"), strict_mode=True)
+    except ValueError:
+        return None
+
+
+def texts(root: Any, place: Place = None) -> Iterator[tuple[Place, str]]:
+    """Every string leaf below a value, in document order, with its place; keys of mappings are none. Depth is bounded by memory alone.
+
+    Args:
+        root: The value: a mapping, a list or a scalar.
+        place: Its own place.
+    """
+    waiting: list[tuple[Place, Any]] = [(place, root)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str):
+            yield place, value
+        elif isinstance(value, Mapping):
+            waiting += [((place, key), inner) for key, inner in list(value.items())[::-1]]
+        elif isinstance(value, list):
+            waiting += [((place, number), value[number]) for number in range(len(value) - 1, -1, -1)]
+
+
+def pointer(place: Place) -> str:
+    """A place as a JSON pointer (RFC 6901); empty for the root."""
+    parts: list[str] = []
+    while place is not None:
+        place, key = place
+        parts.append("/" + str(key).replace("~", "~0").replace("/", "~1"))
+    return "".join(reversed(parts))
 
 
 def _text(mapping: Object, name: str) -> str:

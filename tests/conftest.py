@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 # The tests marked `real` are in every folder; these programs are what most of them need.
-from tests.interop.conftest import real_age, real_gpg, real_sops  # noqa: F401
+from tests.interop.conftest import real_age, real_gpg, real_kustomize, real_sops  # noqa: F401
 
 # The time that one example takes says nothing on a shared machine.
 settings.register_profile("default", deadline=None)

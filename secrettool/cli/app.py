@@ -52,6 +52,9 @@ COMMANDS: dict[str, Entry] = {
     "filestatus": Entry("filestatus", "Say whether a file is encrypted."),
     "verify": Entry("verify", "Check that encrypted files open, are unchanged, and have the right keys."),
     "config": Entry("config", "Show which creation rule a path gets, and the schema of .sops.yaml."),
+    "keys": Entry("keys", "Make the key Secret of a cluster; replace a recipient in a whole repository."),
+    "hook": Entry("hook", "Decrypt manifests on their way into a cluster, as Flux does it.", 2),
+    "cmp": Entry("cmp", "Serve Argo CD as a config management plugin.", 2),
     "completion": Entry("completion", "Print a script that completes commands and files in a shell."),
     "help": Entry("help", "Show the help of a command."),
 }

@@ -101,7 +101,20 @@ def run(
     Returns:
         0; the exit code that all failures share; or 1 when they differ.
     """
-    chosen, report = targets(session, files, given["recursive"]), given["report"]
+    return over(session, targets(session, files, given["recursive"]), given["report"], action, command=command, quiet=quiet, skip=skip)
+
+
+def over(
+    session: Session,
+    chosen: Sequence[Target],
+    report: str,
+    action: Action,
+    *,
+    command: str,
+    quiet: Iterable[str] = (),
+    skip: tuple[type[SecrettoolError], str] | None = NOT_ENCRYPTED,
+) -> int:
+    """As `run`, for files that were chosen already; `report` is `text` or `json`."""
     rows: list[dict[str, object]] = []
     codes: set[int] = set()
     counts: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from secrettool.errors import InputError, OutputError, UnsafePath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -57,12 +57,12 @@ class Steps:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._leave()
 
-    def go(self, parts: Sequence[str], *, make: bool = False) -> int:
+    def go(self, parts: Sequence[str], *, making: Callable[[], None] | None = None) -> int:
         """The descriptor of a folder.
 
         Args:
             parts: The components from the root to it.
-            make: Whether folders that are missing are made, with mode 0700.
+            making: Called before a folder that is missing is made, with mode 0700; without it none is made.
 
         Raises:
             OSError: It is missing, not to be searched, or no folder; a link is none.
@@ -70,7 +70,7 @@ class Steps:
         if list(parts[: len(self._parts)]) != self._parts:
             self._leave()
         for part in parts[len(self._parts) :]:
-            below = self._below(part, make)
+            below = self._below(part, making)
             self._drop()
             self._descriptor = below
             self._parts.append(part)
@@ -92,12 +92,13 @@ class Steps:
                 return None
             raise
 
-    def _below(self, part: str, make: bool) -> int:
+    def _below(self, part: str, making: Callable[[], None] | None) -> int:
         try:
             return os.open(part, _FOLDER, dir_fd=self._descriptor)
         except FileNotFoundError:
-            if not make:
+            if making is None:
                 raise
+        making()
         os.mkdir(part, 0o700, dir_fd=self._descriptor)
         return os.open(part, _FOLDER, dir_fd=self._descriptor)
 

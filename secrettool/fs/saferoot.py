@@ -42,7 +42,10 @@ MAX_LINKS = 255
 """Links that one path may lead through."""
 
 MAX_PATH = 4096
-"""Longest path, in bytes, and most components that are looked at for one path, those of links included."""
+"""Longest path, in bytes."""
+
+MAX_STEPS = 1024
+"""Components that are looked at for a path with links, those of the links included: a few long targets could lead down and up for minutes."""
 
 
 class Entry(NamedTuple):
@@ -267,7 +270,7 @@ class SafeRoot:
                     done.append(part)
                     continue
                 links += 1
-                if links > MAX_LINKS or seen > MAX_PATH:  # the second: long targets that lead down and up again and again
+                if links > MAX_LINKS or seen > MAX_STEPS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 if target.startswith("/"):
                     if not clamp:

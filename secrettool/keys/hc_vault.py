@@ -1,7 +1,7 @@
 """The HashiCorp Vault backend: the data key is sealed by Vault's transit engine (OpenBao's too).
 
-The address comes from the entry itself; the token from `VAULT_TOKEN` or `~/.vault-token`; TLS and namespace from Vault's own variables. Vault's answers
-are never quoted: they can hold what was sent.
+The address comes from the entry itself; the token from `VAULT_TOKEN` or `~/.vault-token`; TLS and namespace from Vault's own variables. Vault's
+answers are never quoted: they can hold what was sent.
 
 Source: sops 3.13 hcvault/keysource.go; Vault api/client.go (environment variables).
 """

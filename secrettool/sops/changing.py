@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from secrettool.errors import EmitError, ExitCode, FormatError, SecrettoolError
+from secrettool.errors import EmitError, ExitCode, FormatError, MacError, SecrettoolError
 from secrettool.sops.document import (
     EncryptionPlan,
     Runtime,
@@ -162,7 +162,13 @@ def _printed_anew(file: SealedFile, opened: OpenedFile, tree: Tree, runtime: Run
     sealer = TreeSealer(Document("", tree), metadata, opened.cipher, runtime.entropy, Reuse(opened, None))
     data = file.store.emit_sealed(sealer.sealed_tree(), sealer.section)
     written = load(file.store, data)
-    values = OpenedFile(written.document, written.metadata, opened.data_key).tree
+    try:
+        values = OpenedFile(written.document, written.metadata, opened.data_key).tree
+    except MacError:
+        raise EmitError(
+            f"a value that stays in clear would be read back from the {file.store.name} file as another one",
+            hint="this format holds only text: set the value as a string, in quotes",
+        ) from None
     if len(values) != len(tree) or not all(map(alike, values, tree)):
         raise EmitError(
             f"the change cannot be written as {file.store.name} without changing other values",
@@ -193,5 +199,11 @@ def unset_value(file: SealedFile, opened: OpenedFile, steps: Steps, runtime: Run
     Raises:
         TreePathError: It is not there.
     """
-    without_value(opened.tree[0], steps)
-    return _change_first(file, opened, lambda branch: without_value(branch, steps), runtime)
+
+    def change(branch: Branch) -> Branch:
+        if file.store.name == "ini" and steps == ("DEFAULT",):
+            return with_value(branch, steps, Branch())[0]  # the section of the keys above any header is always there: it can only be emptied
+        return without_value(branch, steps)
+
+    change(opened.tree[0])
+    return _change_first(file, opened, change, runtime)

@@ -31,6 +31,10 @@ class EnvelopeError(ValueError):
     """An envelope that cannot be opened; its text never quotes the envelope."""
 
 
+class NoEnvelopeError(EnvelopeError):
+    """A text that is no envelope at all."""
+
+
 class Opened(NamedTuple):
     """An opened envelope: its type word and the plaintext."""
 
@@ -141,7 +145,7 @@ def _split(envelope: str) -> tuple[str, str, str, str]:
     """Data, iv, tag and type word of an envelope that is not written as usual."""
     match = _ENVELOPE.match(envelope)
     if match is None:
-        raise EnvelopeError("the text is not an envelope")
+        raise NoEnvelopeError("the text is not an envelope")
     data, iv, tag, kind = match.groups()
     for part in (data, iv, tag):
         if not re.compile(_BASE64).match(part):

@@ -180,8 +180,12 @@ def _selector(fields: dict[str, Node]) -> Selector:
     return Selector(*given[0]) if given else DEFAULT_SELECTOR
 
 
-def read_metadata(section: Branch) -> Metadata:
+def read_metadata(section: Branch, *, check_version: bool = True) -> Metadata:
     """Read a section as a store found it.
+
+    Args:
+        section: The section.
+        check_version: Whether the version has to be one. The commands of sops insist on it, programs that use its stores do not.
 
     Raises:
         MetadataError: A field is missing or has a value that it cannot have; `where` names it.
@@ -195,9 +199,9 @@ def read_metadata(section: Branch) -> Metadata:
     groups = _groups(fields)
     modified = _date(lastmodified, "sops.lastmodified")
     selector = _selector(fields)
-    if not version:
+    if check_version and not version:
         raise MetadataError("Version string empty", where="sops.version")
-    if not version.startswith("1.") and not _VERSION.match(version):
+    if check_version and not version.startswith("1.") and not _VERSION.match(version):
         raise MetadataError("No Major.Minor.Patch elements found", where="sops.version")
     return Metadata(groups, modified, mac, selector, threshold, only_encrypted, version)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-from secrettool.errors import MacError, TreeDecryptError
-from secrettool.sops.envelope import Cipher, DataKey, EnvelopeError, Opened, additional_data, looks_sealed
+from secrettool.errors import MacError, NotSealedError, TreeDecryptError
+from secrettool.sops.envelope import Cipher, DataKey, EnvelopeError, NoEnvelopeError, Opened, additional_data, looks_sealed
 from secrettool.sops.mac import Mac
 from secrettool.sops.metadata import Metadata
 from secrettool.sops.notation import open_notation
@@ -54,7 +54,7 @@ class OpenedFile:
         self.mac_text = mac.text()
         """Digest of the values; an unkeyed hash of secrets, only ever to be sealed."""
         if not ignore_mac:
-            self._check_mac()
+            self.check_mac()
         self.notation: Mapping[int, str | None] = open_notation(document.notation, self.cipher, metadata.mac)
 
     @property
@@ -105,7 +105,8 @@ class OpenedFile:
                     nodes(Leaf(value, NOWHERE, NOWHERE, text))
 
     def _refuse(self, error: ValueError, path: TreePath) -> NoReturn:
-        raise TreeDecryptError(
+        failure = NotSealedError if isinstance(error, NoEnvelopeError) else TreeDecryptError
+        raise failure(
             f"Could not decrypt value: {error}",
             where=dotted(path),
             hint="the value or one of the keys above it was changed by hand, or it comes from another file",
@@ -121,9 +122,15 @@ class OpenedFile:
         if opened is None and selected and comment.text:
             self.unencrypted_comments += 1
         self.opened.append(opened)
-        self.nodes.append(None if opened is None else Comment(opened.text, comment.inline))
+        # sops forgets that it stood behind a value, so that printing the tree anew gives the comment a line of its own.
+        self.nodes.append(None if opened is None else Comment(opened.text))
 
-    def _check_mac(self) -> None:
+    def check_mac(self) -> None:
+        """Compare the MAC with the values.
+
+        Raises:
+            MacError: It is missing, does not open, or differs.
+        """
         stored = self.metadata.mac
         hint = "someone changed the file after it was encrypted; if that is fine, look at it with --ignore-mac and encrypt it again"
         if not stored:

@@ -28,7 +28,7 @@ NONCE_BLOCK = 128 * NONCE_SIZE  # bytes
 
 
 def _check_zone(text: str, path: TreePath) -> None:
-    """Refuse a zone of 24 hours, which YAML takes and the format cannot read back (Go: Time.MarshalText)."""
+    """Refuse a zone of 24 hours in a value that is encrypted or hashed: YAML takes it, the format cannot print it (Go: Time.MarshalText)."""
     if text[-6] in "+-" and int(text[-5:-3]) > 23:
         raise TreeEncryptError("timezone hour outside of range [0,23]", where=dotted(path), hint="write the time in UTC, or as a string in quotes")
 
@@ -114,7 +114,7 @@ class TreeSealer:
             visited += 1
             value = node.value
             if not selected or value == "":
-                if isinstance(value, Time):
+                if isinstance(value, Time) and not mac.only_encrypted:
                     _check_zone(value.text, path)
                 add(None)
             else:

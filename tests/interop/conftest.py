@@ -72,6 +72,12 @@ def real_age() -> AgePrograms:
 
 
 @pytest.fixture(scope="session")
+def real_kustomize() -> Path:
+    """The real kustomize."""
+    return required("kustomize")
+
+
+@pytest.fixture(scope="session")
 def real_gpg() -> Path:
     """The real GnuPG, which comes from the system."""
     found = shutil.which("gpg")

@@ -59,7 +59,7 @@ def emit_element(node: Node, *, column: int, indent: int = DEFAULT_INDENT, newli
 def emit_value(node: Node | Comment) -> str:
     """A part of a tree on its own; a comment as the pair of its fields, as sops prints it."""
     if isinstance(node, Comment):
-        node = Branch([Item("value", Leaf(node.text)), Item("inline", Leaf(node.inline))])
+        node = comment_fields(node)
     printer = Printer(DEFAULT_INDENT)
     printer.document(node, separator=False)
     return "".join(printer.out)

@@ -20,7 +20,7 @@ from secrettool.stores.yaml.read import read, take_sections
 from secrettool.stores.yaml.scan import BREAK, column_of
 from secrettool.stores.yaml.sealing import Sealing
 from secrettool.stores.yaml.section import CLIP, EMPTY, KEEP, NO_BLANK_LINE, ROOT, Notes, block, flow_block
-from secrettool.stores.yaml.visits import last_leaf
+from secrettool.stores.yaml.visits import Visits, last_leaf
 
 _MOST_PLACES = 12
 _SKIP = re.compile("(?:[ \t\n\r\x85\u2028\u2029]|#[^\n\r\x85\u2028\u2029]*)*")
@@ -230,14 +230,20 @@ class Assembly:
         sealing, sealer = self.sealing, self.sealer
         moves = _Moves(self.edits(), check)
         by_start = {edit[0]: index for index, edit in enumerate(sealing.edits)}
-        comments = [(comment, sealing.paths[number]) for number, comment in sealing.comments.items()]
-        comments += [(comment, ()) for comment, _ in self.document.dropped]
-        for comment, path in comments:
-            there = moves.paths.get(moves.behind(comment.start))
-            if there is None or there == path:
-                continue
+        comments: list[tuple[int | None, Comment, TreePath]]
+        comments = [(number, comment, sealing.paths[number]) for number, comment in sealing.comments.items()]
+        comments += [(None, comment, ()) for comment, _ in self.document.dropped]
+        for number, comment, path in comments:
+            place = moves.behind(comment.start)
+            there = moves.paths.get(place)
             index = by_start.get(comment.start + 1)
-            if index is not None:
+            if there is not None and index is None and place in moves.bare and sealer.selects(there):
+                # As in `Sealing`: sops takes the empty comment of a list for "".
+                sealing.edits.append((comment.start + 1, comment.end, sealer.extra(" ", "comment", there)))
+                sealing.entries += [] if number is None else [(number, "#")]
+            elif there is None or there == path:
+                continue
+            elif index is not None:
                 sealing.edits[index] = (comment.start + 1, comment.end, sealer.extra(comment.text or " ", "comment", there))
             elif comment.text and sealer.selects(there):
                 sealing.edits.append((comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there)))
@@ -286,6 +292,7 @@ class _Moves:
         texts: What stands behind its `#`.
         numbers: Its number of the visit, when it is in the tree.
         leaves: The numbers of the leaves' visits.
+        bare: Offsets of the comments in lists that hold no text.
     """
 
     def __init__(self, edits: list[Edit], check: YamlDocument) -> None:
@@ -305,6 +312,8 @@ class _Moves:
             else:
                 self.leaves.append(number)
         self._starts = sorted(self.paths)
+        visits = Visits(check.tree)
+        self.bare = {visits.nodes[number].start for number in visits.bare}
 
     def behind(self, offset: int) -> int:
         """Where an offset of the plain text is in the encrypted text."""
@@ -326,8 +335,11 @@ def _same(shape: _Shape, check: YamlDocument, number: int) -> bool:
     visits = [(visit.node, visit.path) for visit in walk([check.tree[number]])]
     if len(visits) != len(shape):
         return False
-    for (node, path), (wanted, text, inline) in zip(visits, shape, strict=True):
+    bare = Visits([check.tree[number]]).bare
+    for place, ((node, path), (wanted, text, inline)) in enumerate(zip(visits, shape, strict=True)):
         if path != wanted or isinstance(node, Comment) is (text is None):
+            return False
+        if text == "" and place in bare:
             return False
         if isinstance(node, Comment) and ((text != node.text and text is not _ANY) or (inline is not None and inline is not node.inline)):
             return False

@@ -42,6 +42,11 @@ def _joined(texts: list[str]) -> str:
     return "#" + "\n#".join(texts) if texts else ""
 
 
+def comment_fields(comment: Comment) -> Branch:
+    """What sops prints for a comment that stands where a value belongs, which an envelope that lies about its type can bring about."""
+    return Branch([Item("value", Leaf(comment.text)), Item("inline", Leaf(comment.inline))])
+
+
 def _entries(node: Node) -> tuple[str, list[_Entry]]:
     """The head comment of a collection and its entries, comments assigned as sops does it; a scalar has neither."""
     own = ""
@@ -57,7 +62,7 @@ def _entries(node: Node) -> tuple[str, list[_Entry]]:
         if not entries and head:
             own, head = _joined(head), []
         if isinstance(item, Item):
-            entries.append(_Entry(item.key, item.value, head, line))
+            entries.append(_Entry(item.key, comment_fields(item.value) if isinstance(item.value, Comment) else item.value, head, line))
         else:
             entries.append(_Entry(None, item, head, line))
         if head or line:

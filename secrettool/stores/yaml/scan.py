@@ -40,7 +40,7 @@ def decode(data: bytes) -> tuple[str, str, bool]:
     """The text of a file without its byte order mark, the codec, and whether there was a mark.
 
     Raises:
-        FormatError: The file is empty (with sops' own exit code), or the bytes are not UTF-8, or not UTF-16 behind its mark.
+        FormatError: The file is empty (with sops' own exit code), or the bytes are not UTF-8, or not UTF-16 behind its mark, or there are two marks.
     """
     if not data:
         raise FormatError("File cannot be completely empty, it must contain at least one document", code=ExitCode.NEED_A_DOCUMENT)
@@ -48,7 +48,10 @@ def decode(data: bytes) -> tuple[str, str, bool]:
     if encoding == "utf-8":
         mark = 3 if data.startswith(_UTF8_MARK) else 0
     try:
-        return data[mark:].decode(encoding), encoding, mark > 0
+        text = data[mark:].decode(encoding)
+        if text[:1] == "\ufeff":
+            raise FormatError("there are two byte order marks in front of the text", where="line 1", hint="remove them")
+        return text, encoding, mark > 0
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, mark + error.start) + 1
         raise FormatError(f"the bytes are not valid {encoding.upper()}", where=f"line {line}") from None

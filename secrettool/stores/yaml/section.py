@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 from secrettool.sops.store import SECTION_KEY
 from secrettool.sops.tree import Branch, Item
-from secrettool.stores.yaml.nodes import YamlBranch, YamlItem, node_end
+from secrettool.stores.splice import Edit, splice
+from secrettool.stores.yaml.nodes import Part, YamlBranch, YamlItem, node_end
 from secrettool.stores.yaml.scan import column_of
 
 _NOTATION = "# notation of the original: "
 _LAYOUT = "# layout of the original: "
 _NOTE = r"(?<=[\r\n])[ ]*# (notation|layout) of the original: ([^\r\n]*)"
 _LINE = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029]|\\Z)")
+_BEHIND_KEY = ":[ \t]+(#[^\n\r\x85\u2028\u2029]*)"
 _BLANKS = " \t\r\n"
 
 NO_BLANK_LINE = "no blank line above"
@@ -74,6 +76,23 @@ def place_of(text: str, root: YamlBranch, item: YamlItem) -> Place:
     found = _LINE.match(text, end)
     assert found is not None
     return Place(start - column_of(text, start), found.end(), False, notes)
+
+
+def comments_above(text: str, parts: list[Part], newline: str) -> str:
+    """The text with every comment behind the key of a block on a line of its own above it, where it means the same.
+
+    sops writes one there, `sops: #ENC[...]`, when a comment belongs behind the last value and that value has no line for it (a copy of an alias).
+    """
+    edits: list[Edit] = []
+    for part in parts:
+        for item in () if part.root.flow else part.section:
+            found = re.compile(_BEHIND_KEY).match(text, item.end)
+            if found is not None:
+                column = column_of(text, item.start)
+                line = item.start - column
+                edits.append((line, line, f"{' ' * column}{found[1]}{newline}"))
+                edits.append((item.end + 1, found.end(), ""))
+    return splice(text, edits) if edits else text
 
 
 def notes_in(text: str, item: YamlItem) -> Notes:

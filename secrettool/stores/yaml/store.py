@@ -8,7 +8,7 @@ from secrettool.sops.tree import Branch, Comment, Item, Node, Tree
 from secrettool.stores.yaml.nodes import YamlDocument
 from secrettool.stores.yaml.read import read, take_sections
 from secrettool.stores.yaml.scan import decode, encode
-from secrettool.stores.yaml.section import notes_in
+from secrettool.stores.yaml.section import comments_above, notes_in
 
 
 class YamlStore:
@@ -31,6 +31,10 @@ class YamlStore:
         """See `Store`."""
         document = self.parse(data)
         take_sections(document)
+        text = comments_above(document.text, document.parts, document.newline)
+        if text is not document.text:
+            document = self.parse(encode(text, document.encoding, document.bom))
+            take_sections(document)
         sections = document.parts[0].section
         if not sections:
             raise MetadataNotFound("sops metadata not found")

@@ -16,7 +16,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed is another set of documents (0)")
     parser.add_argument("--store", choices=STORES, action="append", help="only this store; may be given several times")
     parser.add_argument("--jobs", type=int, default=2, metavar="J", help="processes (2)")
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), metavar="FOLDER", help="where disagreements are written to (fuzz-findings)")
+    parser.add_argument(
+        "--keep", type=Path, default=Path("fuzz-findings"), metavar="FOLDER", help="where disagreements are written to (fuzz-findings)"
+    )
     parser.add_argument("--named", action="store_true", help="keep a document for each named difference, too")
     given = parser.parse_args()
     return run(given.documents, given.seed, given.store or list(STORES), given.jobs, given.keep, given.named)

@@ -1,6 +1,7 @@
 """One document, both programs, every direction.
 
-`encrypt`: secrettool encrypts; sops must open the file and print for it what it prints for its own encryption, and secrettool must give back every byte.
+`encrypt`: secrettool encrypts; sops must open the file and print for it what it prints for its own encryption, and secrettool must give back
+every byte.
 `decrypt`: sops encrypts; secrettool must print what sops prints.
 `edit`: each changes the file of the other; both results must open on the other side, with the same values.
 """
@@ -65,7 +66,9 @@ def both_refuse(error: SecrettoolError, answer: Answer) -> Outcome:
     if error.code == answer.code or answer.crashed:
         return Outcome(Kind.BOTH_REFUSE)
     name = named.other_status(error)
-    return Outcome(Kind.BOTH_REFUSE, name) if name else unexplained(f"refused with {int(error.code)}: {error.message}; by sops with {answer.reason()}")
+    return (
+        Outcome(Kind.BOTH_REFUSE, name) if name else unexplained(f"refused with {int(error.code)}: {error.message}; by sops with {answer.reason()}")
+    )
 
 
 def escaped(error: Exception) -> Outcome:
@@ -109,10 +112,13 @@ class Comparison:
         if isinstance(mine, SecrettoolError) or not own.ok:
             return dict.fromkeys(DIRECTIONS, self._refused(case, mine, own))
         printed = self.sops.decrypt(own.out, case.store)
+        opened = self.sops.decrypt(mine, case.store)
+        # Where sops damages what it writes, both start from the file of secrettool.
+        start = own.out if printed.ok and printed.out == opened.out else mine
         return {
-            "encrypt": guarded(lambda: self._encrypted(case, mine, own.out, printed)),
+            "encrypt": guarded(lambda: self._encrypted(case, mine, opened, own.out, printed)),
             "decrypt": guarded(lambda: self._decrypted(case, own.out, printed)),
-            "edit": guarded(lambda: self._edited(case, mine, own.out if printed.ok else mine)),
+            "edit": guarded(lambda: self._edited(case, mine, start)),
         }
 
     def _encrypt(self, case: Case) -> bytes:
@@ -144,7 +150,7 @@ class Comparison:
 
     # ---- secrettool encrypts ----
 
-    def _encrypted(self, case: Case, mine: bytes, own: bytes, printed: Answer) -> Outcome:
+    def _encrypted(self, case: Case, mine: bytes, opened: Answer, own: bytes, printed: Answer) -> Outcome:
         try:
             back = secrettool.decrypt(mine, case.store, runtime=self.runtime)
         except SecrettoolError as error:
@@ -154,10 +160,12 @@ class Comparison:
             if name is None:
                 return unexplained("the bytes do not come back")
             return Outcome(Kind.NAMED, name)
-        opened = self.sops.decrypt(mine, case.store)
+        plain = Reading(case.store, case.data)
         if not opened.ok:
             if opened.crashed and printed.crashed:
-                return Outcome(Kind.SOPS_BREAKS, "sops crashes when it prints")
+                return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
+            if case.store == "yaml" and plain.has_tab_first:
+                return Outcome(Kind.SOPS_BREAKS, named.TAB_FIRST)
             return unexplained(f"sops does not open the file of secrettool: {opened.reason()}")
         if printed.ok and printed.out == opened.out:
             return EQUAL
@@ -165,7 +173,6 @@ class Comparison:
         if not accepted:
             # sops cannot read its own file: what would it print if it did not check?
             printed = self.sops.decrypt(own, case.store, ignore_mac=True)
-        plain = Reading(case.store, case.data)
         name = named.own_mac(plain) if printed.ok and printed.out == opened.out else None
         name = name or named.damaged(plain, Reading(case.store, opened.out), Reading(case.store, printed.out))
         if name is None:
@@ -181,7 +188,7 @@ class Comparison:
             return unexplained(f"secrettool does not open the file of sops: {error.message}") if printed.ok else both_refuse(error, printed)
         assert isinstance(back, bytes)
         if printed.crashed:
-            return Outcome(Kind.SOPS_BREAKS, "sops crashes when it prints")
+            return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
         accepted = printed.ok
         if not accepted:
             if not named.own_mac(Reading(case.store, back)):
@@ -189,7 +196,10 @@ class Comparison:
             printed = self.sops.decrypt(own, case.store, ignore_mac=True)
         if printed.ok and back == printed.out:
             return EQUAL if accepted else Outcome(Kind.SOPS_BREAKS, named.LIST_COMMENT)
-        name = named.layout(Reading(case.store, back), Reading(case.store, printed.out)) if printed.ok else None
+        ours, theirs = Reading(case.store, back), Reading(case.store, printed.out)
+        name = named.layout(ours, theirs) if printed.ok else None
+        if name is None and not accepted and ours.values == theirs.values and ours.comments == theirs.comments:
+            name = named.LIST_COMMENT
         if name is None:
             return unexplained("secrettool prints something else for the file of sops")
         return Outcome(Kind.NAMED, name) if accepted else Outcome(Kind.SOPS_BREAKS, named.LIST_COMMENT)
@@ -197,7 +207,6 @@ class Comparison:
     # ---- both edit ----
 
     def _edited(self, case: Case, mine: bytes, own: bytes) -> Outcome:
-        """`own` is the file that secrettool changes; `mine` in its place where sops cannot read what it wrote."""
         theirs = by_sops(self.sops, case.store, mine, case.edit)
         ours: bytes | SecrettoolError
         try:
@@ -208,6 +217,8 @@ class Comparison:
             if not theirs.ok:
                 return both_refuse(ours, theirs)
             name = named.edit_refused_by_secrettool(case.store, ours)
+            if name is None and not self.sops.decrypt(theirs.out, case.store).ok:
+                return Outcome(Kind.SOPS_BREAKS, named.SOPS_REREADS)
             return Outcome(Kind.NAMED, name) if name else unexplained(f"secrettool alone refuses to {case.edit}: {ours.message}")
         if not theirs.ok:
             name = named.edit_refused_by_sops(theirs)
@@ -228,11 +239,11 @@ class Comparison:
             if not printed.ok:
                 return both_refuse(opened, printed)
             if not sops.decrypt(theirs, case.store).ok:
-                return Outcome(Kind.SOPS_BREAKS, "sops does not open what it changed")
+                return Outcome(Kind.SOPS_BREAKS, named.SOPS_REREADS)
             return unexplained(f"secrettool does not open what sops changed: {opened.message}")
         if not printed.ok:
             if sops.decrypt(theirs, case.store).crashed and printed.crashed:
-                return Outcome(Kind.SOPS_BREAKS, "sops crashes when it prints")
+                return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
             return unexplained(f"sops does not open what secrettool changed: {printed.reason()}")
         name = named.edited_differently(Reading(case.store, case.data), Reading(case.store, opened), Reading(case.store, printed.out))
         if name is None:

@@ -8,17 +8,33 @@ from hypothesis import strategies as st
 
 import secrettool
 from secrettool.cli.set_value import json_value
+from secrettool.keys.recipients import age_keys
 from secrettool.library import StoreName
 from secrettool.sops import changing, rekeying
 from secrettool.sops.document import load
 from secrettool.sops.editing import Steps, steps_text
 from secrettool.sops.tree import Branch, Comment, Item, Node, Sequence, Tree
-from secrettool.keys.recipients import age_keys
 from secrettool.stores import by_name
 from tests.interop.fuzz.options import GUEST, recipient
 from tests.interop.fuzz.realsops import FILE, Answer, RealSops
 
-VALUES = ('"new"', '"é😀"', '"two\\nlines\\n"', '""', '" x"', '"7"', "7", "1.5", "-0.0", "1e21", "true", "null", '{"a": 1, "b": [true, "x"]}', "{}", '"# c"')
+VALUES: tuple[str, ...] = (
+    '"new"',
+    '"é😀"',
+    '"two\\nlines\\n"',
+    '""',
+    '" x"',
+    '"7"',
+    "7",
+    "1.5",
+    "-0.0",
+    "1e21",
+    "true",
+    "null",
+    '{"a": 1, "b": [true, "x"]}',
+    "{}",
+    '"# c"',
+)
 VALUES += ('"\\ttab\\nfirst"', '"a;b"', '"`"', '"\\"\\"\\""', '"\\r\\n"', '"\\u2028"', '"ENC["', '"-"', '"<<"')
 
 
@@ -72,13 +88,12 @@ def edits(tree: Tree) -> st.SearchStrategy[Edit]:
     there = st.sampled_from(places)
     fresh = st.builds(lambda place, step: (*place[:-1], step), there, st.sampled_from(("new", "a_unencrypted", "é k", 0, 99)))
     beyond = st.builds(lambda place, step: (*place, step), there, st.sampled_from(("new", 0)))
-    changes = st.one_of(
+    return st.one_of(
         st.builds(Edit, st.just("set"), there, st.sampled_from(VALUES)),
         st.builds(Edit, st.just("set"), st.one_of(fresh, fresh, beyond), st.sampled_from(VALUES)),
         st.builds(Edit, st.just("unset"), st.one_of(there, there, there, fresh)),
         st.sampled_from((Edit("rotate"), Edit("add key"), Edit("remove key"))),
     )
-    return changes
 
 
 def _places(root: Branch) -> list[Steps]:
@@ -90,7 +105,9 @@ def _places(root: Branch) -> list[Steps]:
         inner: list[tuple[Steps, Node | Comment]] = []
         if isinstance(node, Branch):
             named = [entry for entry in node.items if isinstance(entry, Item)]
-            inner = [((*steps, entry.key), entry.value) for entry in named if isinstance(entry.key, str) and "[" not in entry.key and "\0" not in entry.key]
+            inner = [
+                ((*steps, entry.key), entry.value) for entry in named if isinstance(entry.key, str) and "[" not in entry.key and "\0" not in entry.key
+            ]
         elif isinstance(node, Sequence):
             inner = [((*steps, place), entry) for place, entry in enumerate(node.items)]
         found.extend(place for place, _ in inner)

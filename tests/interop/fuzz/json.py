@@ -11,8 +11,12 @@ NUMBERS = st.one_of(
     st.integers().map(str),
     st.integers(-(2**63), 2**63).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.sampled_from(("0", "-0", "0.0", "-0.0", "1.0", "1.50", "1e3", "1E+06", "1e-07", "1e21", "1e400", "1e-400", "9223372036854775807", "-9223372036854775808")),
-    st.sampled_from(("9223372036854775808", "18446744073709551615", "123456789.123", "100000000000000000000", "0.1e1", "5e-324", "1.7976931348623157e308")),
+    st.sampled_from(
+        ("0", "-0", "0.0", "-0.0", "1.0", "1.50", "1e3", "1E+06", "1e-07", "1e21", "1e400", "1e-400", "9223372036854775807", "-9223372036854775808")
+    ),
+    st.sampled_from(
+        ("9223372036854775808", "18446744073709551615", "123456789.123", "100000000000000000000", "0.1e1", "5e-324", "1.7976931348623157e308")
+    ),
 )
 SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
@@ -24,7 +28,7 @@ def _escaped(character: str) -> str:
 
 @st.composite
 def _strings(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
-    text = draw(texts)
+    text: str = draw(texts)
     style = draw(st.sampled_from(("raw", "raw", "escaped", "mixed")))
     written = []
     for place, character in enumerate(text):
@@ -32,12 +36,14 @@ def _strings(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
         if character == "/" and style == "mixed":
             plain = "\\/"
         written.append(_escaped(character) if style == "escaped" or (style == "mixed" and place % 3 == 0) else plain)
-    odd = draw(st.sampled_from(("",) * 12 + ("\\ud83d", "\\udE00", "\\uD83D\\uDE00", "\\ud83dx", "\udcff", "\udced\udca0\udc80")))
+    odd: str = draw(st.sampled_from(("",) * 12 + ("\\ud83d", "\\udE00", "\\uD83D\\uDE00", "\\ud83dx", "\udcff", "\udced\udca0\udc80")))
     return '"' + "".join(written) + odd + '"'
 
 
 VALUES = _strings(strings(LETTERS, MARKS, BLANKS, BREAKS, UNICODE, ASTRAL, UNPRINTABLE))
-KEYS = _strings(st.one_of(st.sampled_from(NAMES), st.sampled_from(NAMES), st.text("abc", max_size=3), strings(LETTERS, UNICODE, UNPRINTABLE, max_size=3)))
+KEYS = _strings(
+    st.one_of(st.sampled_from(NAMES), st.sampled_from(NAMES), st.text("abc", max_size=3), strings(LETTERS, UNICODE, UNPRINTABLE, max_size=3))
+)
 SCALARS = weighted((4, VALUES), (2, NUMBERS), (1, st.sampled_from(("true", "false", "null", '""', "[]", "{}", "[ ]", "{\n}"))))
 
 

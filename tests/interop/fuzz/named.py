@@ -6,31 +6,46 @@ sops prints for the file of secrettool (which must hold the same), and of what i
 
 from __future__ import annotations
 
+from collections import Counter
+
 from secrettool.errors import SecrettoolError
 from secrettool.library import StoreName
-from secrettool.stores import by_name
 from tests.interop.fuzz.readings import Reading
 from tests.interop.fuzz.realsops import Answer
 
+EXPRESSION = "D2 expression"
 LIST_COMMENT = "D3 comment in a list"
 EMPTY_LIST_COMMENT = "empty comment in a list"
 TAB_FIRST = "D4 text of several lines that starts with a tab"
 NEGATIVE_ZERO = "D11 negative zero"
+COMMENT_KEY = "D12 INI key that is a comment"
 VALUE = "value that sops' printing changes"
 COMMENT = "comment that sops' printing moves or loses"
 INLINE = "inline comment stays inline"
 MOVED = "comment behind the last value moves"
 DIGIT = "wrong indentation digit"
 STEP = "indentation of a block scalar"
+TWO_MARKS = "two byte order marks"
+BEHIND = "text behind the JSON object"
+NULL = "D5 null"
+CLEAR_TYPED = "number or boolean in clear text"
+INI_COLLECTION = "collection in INI"
+SOPS_REREADS = "sops does not open what it changed"
+TAG = "value that does not fit its tag in a later document"
+PRINT_CRASH = "sops crashes when it prints"
 CRASH = "sops crashes"
 
 
 def refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | None:
     """Why secrettool refuses to encrypt what sops encrypts."""
     if error.code == 8:
-        return "D2 expression"
+        return EXPRESSION
+    if store == "yaml" and error.message.startswith("there are two byte order marks"):
+        return TWO_MARKS
+    if store == "yaml" and error.message.startswith("the value does not fit its tag"):
+        return TAG
     if store == "ini" and error.message.startswith("an INI key - "):
-        return "D12 INI key that is a comment"
+        return COMMENT_KEY
     return None
 
 
@@ -41,7 +56,7 @@ def refused_by_sops(answer: Answer) -> str | None:
 
 def other_status(error: SecrettoolError) -> str | None:
     """Why both refuse with different exit statuses."""
-    return "D2 expression" if error.code == 8 else None
+    return EXPRESSION if error.code == 8 else None
 
 
 def own_mac(plain: Reading) -> str | None:
@@ -52,7 +67,7 @@ def own_mac(plain: Reading) -> str | None:
 def not_lossless(store: StoreName, data: bytes, back: bytes) -> str | None:
     """Why the bytes do not come back."""
     if store == "json" and data.startswith(back):
-        return "text behind the JSON object"
+        return BEHIND
     return None
 
 
@@ -64,9 +79,8 @@ def damaged(plain: Reading, mine: Reading, own: Reading) -> str | None:
         mine: What sops prints for the file of secrettool.
         own: What sops prints for its own file, MAC or not.
     """
-    right = plain.everything == mine.everything or mine.text == by_name(plain.store).emit(plain.tree)
-    if not right:
-        return MOVED if plain.store == "yaml" and plain.values == mine.values and plain.comments == mine.comments else None
+    if plain.everything != mine.everything and mine.text != plain.printed:
+        return _misplaced(plain, mine)
     if plain.everything == own.everything:
         return None
     if plain.store == "yaml" and plain.has_list_comment and "" in plain.comments:
@@ -76,32 +90,56 @@ def damaged(plain: Reading, mine: Reading, own: Reading) -> str | None:
     return COMMENT if plain.values == own.values else VALUE
 
 
+def _misplaced(plain: Reading, mine: Reading) -> str | None:
+    """What is wrong with what sops prints for the file of secrettool: a printing that is not read back, or comments at another place."""
+    if plain.store == "ini" and plain.has_comment_key:
+        return COMMENT_KEY
+    if plain.store != "yaml":
+        return None
+    if plain.values != mine.values:
+        return _misprinted(plain, mine)
+    if plain.comments == mine.comments:
+        return MOVED
+    if plain.has_list_comment and "" in plain.comments:
+        return EMPTY_LIST_COMMENT
+    unopened = Counter(mine.comments) - Counter(plain.comments)
+    return None if any("ENC[AES256_GCM" in text for text in unopened) else COMMENT
+
+
 def layout(mine: Reading, theirs: Reading) -> str | None:
     """What differs between the printings of one file of sops by secrettool and by sops."""
-    if mine.store != "yaml" or mine.document is None:
-        return None
-    if mine.everything == theirs.everything:
-        if mine.bare == theirs.bare or mine.has_inline_comment:
-            return INLINE
-        return STEP if [line.lstrip() for line in mine.bare] == [line.lstrip() for line in theirs.bare] else None
-    return _misprinted(mine, theirs)
+    if mine.values is None or mine.values != theirs.values:
+        return _misprinted(mine, theirs) if mine.store == "yaml" else None
+    if mine.store == "json":
+        return NEGATIVE_ZERO if mine.text.replace(b"-0", b"0") == theirs.text.replace(b"-0", b"0") else None
+    if mine.store == "ini":
+        return COMMENT
+    if mine.comments == theirs.comments and (mine.has_inline_comment or mine.bare == theirs.bare):
+        return INLINE
+    if mine.everything == theirs.everything and [line.lstrip() for line in mine.bare] == [line.lstrip() for line in theirs.bare]:
+        return STEP
+    return COMMENT if [text for text in mine.comments if text] == [text for text in theirs.comments if text] else None
 
 
 def _misprinted(mine: Reading, theirs: Reading) -> str | None:
     """Why sops prints a value so that it is not read back."""
     if theirs.document is None and mine.has_indented_text:
         return DIGIT
+    if mine.has_list_comment and "" in mine.comments:
+        return EMPTY_LIST_COMMENT
     return TAB_FIRST if mine.has_tab_first else None
 
 
 def edit_refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | None:
     """Why secrettool refuses a change that sops makes."""
     if error.message.startswith("null cannot stand in an encrypted"):
-        return "D5 null"
+        return NULL
     if store == "ini" and error.message.startswith("a collection cannot stand in an encrypted"):
-        return "INI collection"
+        return INI_COLLECTION
+    if error.message.startswith("a value that stays in clear would be read back"):
+        return CLEAR_TYPED
     if store == "ini" and error.message.startswith("an INI key that starts with"):
-        return "D12 INI key that is a comment"
+        return COMMENT_KEY
     return None
 
 

@@ -50,6 +50,21 @@ class Reading:
         return None if self.document is None else [plain(branch, comments=True) for branch in self.tree]
 
     @cached_property
+    def printed(self) -> bytes | None:
+        """The text as secrettool would print it anew, in the way of sops; None when it cannot be."""
+        try:
+            return by_name(self.store).emit(self.tree)
+        except SecrettoolError:
+            return None
+
+    @cached_property
+    def has_comment_key(self) -> bool:
+        """Whether a section of an INI file has a key that starts as a comment does."""
+        sections = (item.value for branch in self.tree for item in branch.items if isinstance(item, Item))
+        keys = (item.key for section in sections if isinstance(section, Branch) for item in section.items if isinstance(item, Item))
+        return any(str(key)[:1] in ("#", ";") for key in keys)
+
+    @cached_property
     def comments(self) -> list[str]:
         """The comments, sorted."""
         return sorted(entry.text.strip(" ") and entry.text for entry, _ in self._entries() if isinstance(entry, Comment))
@@ -112,6 +127,9 @@ def plain(node: Node | Comment, *, comments: bool) -> Any:
         return ("comment", node.text.strip(" ") and node.text)
     if isinstance(node, Leaf):
         value = node.value
-        return value if value is None or isinstance(value, str) else (type(value).__name__, plain_text(value))
+        if value is None or isinstance(value, str):
+            return value
+        # sops prints floats without a fraction as integers.
+        return ("number" if type(value) in (int, float) else type(value).__name__, plain_text(value))
     kept = [entry for entry in node.items if comments or not isinstance(entry, Comment)]
     return [(entry.key, plain(entry.value, comments=comments)) if isinstance(entry, Item) else plain(entry, comments=comments) for entry in kept]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secrettool.library import StoreName
-from tests.interop.fuzz.options import GUEST, Options, identity
+from tests.interop.fuzz.options import Options, identity
 
 SUFFIX: dict[StoreName, str] = {"yaml": ".yaml", "json": ".json", "dotenv": ".env", "ini": ".ini", "binary": ".bin"}
 OWNERS = ("age1", "age2", "age3")
@@ -100,5 +100,7 @@ class RealSops:
         if argv[0].startswith("EDITOR="):
             environ = environ | {"EDITOR": argv[0].removeprefix("EDITOR=")}
             argv = argv[1:]
-        done = subprocess.run([self.program, *argv], cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [self.program, *argv], cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+        )
         return Answer(done.returncode, done.stdout, done.stderr)

@@ -22,6 +22,7 @@ from tests.interop.fuzz.cases import cases
 from tests.interop.fuzz.comparison import DIRECTIONS, Case, Comparison, Kind, Outcome
 from tests.interop.fuzz.options import GUEST
 from tests.interop.fuzz.realsops import RealSops
+from tests.interop.fuzz.shrink import shrink
 
 STORES: tuple[StoreName, ...] = ("yaml", "json", "dotenv", "ini", "binary")
 CHUNK = 50
@@ -131,18 +132,29 @@ def run(documents: int, first: int, stores: list[StoreName], jobs: int, keep: Pa
         futures = {pool.submit(chunk, program, store, size, number): size for store, size, number in chunks(documents, first, stores)}
         for future in as_completed(futures):
             tally = future.result()
+            for number, finding in enumerate(tally.findings, len(total.findings)):
+                write_finding(keep / f"{number:04}", finding)
             total.merge(tally)
             done += futures[future]
             spent = time.monotonic() - started
             print(f"fuzz: {done} of {documents} documents, {spent:.0f} s, {len(total.findings)} unexplained", file=sys.stderr, flush=True)
     print(table(total.counts))
-    for number, finding in enumerate(total.findings):
-        write_finding(keep / f"{number:04}", finding)
     for (store, direction, _, name), finding in total.examples.items() if named else ():
         write_finding(keep / f"{store} {direction} {name}".replace(" ", "-"), finding)
     if total.findings:
         print(f"fuzz: what nothing explains is in {keep}", file=sys.stderr)
     return 1 if total.findings else 0
+
+
+def smallest(pair: Comparison, finding: Finding) -> Finding:
+    """A smaller case of the same disagreement."""
+    case, direction, what = finding
+
+    def same(candidate: Case) -> bool:
+        outcome = pair.outcomes(candidate)[direction]
+        return outcome.kind is Kind.UNEXPLAINED and outcome.name.split(":")[0] == what.split(":")[0]
+
+    return finding._replace(case=shrink(case, same))
 
 
 def write_finding(folder: Path, finding: Finding) -> None:
@@ -165,7 +177,10 @@ def table(counts: Counter[Key]) -> str:
         if by_kind:
             rows.append([store, direction, str(by_kind.total()), *(str(by_kind[kind]) for kind in Kind)])
     widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
     names = sorted((store, direction, kind.value, name, number) for (store, direction, kind, name), number in counts.items() if name)
     lines += ["", *(f"{store} {direction}: {kind}: {name}: {number}" for store, direction, kind, name, number in names)]
     return "\n".join(lines)

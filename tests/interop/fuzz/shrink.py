@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tests.interop.fuzz.comparison import Case
 from tests.interop.fuzz.edits import Edit
@@ -31,16 +32,23 @@ def shrink(case: Case, same: Callable[[Case], bool]) -> Case:
             case = simpler
     for cut in (_lines, list):
         parts = cut(case.data.decode("utf-8", "surrogateescape"))
-        parts = _fewer(parts, lambda kept: holds(case._replace(data="".join(kept).encode("utf-8", "surrogateescape"))))
-        case = case._replace(data="".join(parts).encode("utf-8", "surrogateescape"))
+        case = _with(case, _fewer(parts, partial(_holds_with, holds, case)))
     return case
+
+
+def _with(case: Case, parts: Sequence[str]) -> Case:
+    return case._replace(data="".join(parts).encode("utf-8", "surrogateescape"))
+
+
+def _holds_with(holds: Callable[[Case], bool], case: Case, parts: Sequence[str]) -> bool:
+    return holds(_with(case, parts))
 
 
 def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def _fewer(parts: Sequence[str], holds: Callable[[list[str]], bool]) -> list[str]:
+def _fewer(parts: Sequence[str], holds: Callable[[Sequence[str]], bool]) -> list[str]:
     """The parts that are needed: ever smaller runs of them are left out (delta debugging)."""
     kept = list(parts)
     size = max(len(kept) // 2, 1)

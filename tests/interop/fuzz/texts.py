@@ -58,7 +58,9 @@ def strings(*kinds: str, max_size: int = 12) -> st.SearchStrategy[str]:
 def mutations(text: str) -> st.SearchStrategy[str]:
     """The text with a few characters removed, repeated or put in."""
     places = st.lists(
-        st.tuples(st.integers(0, max(len(text) - 1, 0)), st.sampled_from(("drop", "double", *"\n\t #'\"[]{}:,=;-\\&*!|>\ré`"))), min_size=1, max_size=3
+        st.tuples(st.integers(0, max(len(text) - 1, 0)), st.sampled_from(("drop", "double", *"\n\t #'\"[]{}:,=;-\\&*!|>\ré`"))),
+        min_size=1,
+        max_size=3,
     )
 
     def mutated(changes: list[tuple[int, str]]) -> str:

@@ -21,14 +21,29 @@ PLAIN_NAMES = st.sampled_from([name for name in NAMES if name and name[0] not in
 TAGS = st.sampled_from(("!!str ", "!x ", "! ", "!!str ", "!<tag:example.org,2031:x> "))
 TYPED = st.sampled_from(
     (
-        *('!!int "5"', "!!int 0x1f", "!!float 5", '!!float "1.50"', "!!bool true", "!!null ''", "!!null", "!!timestamp 2031-07-09", "!!binary aGk=", "!!int"),
+        *(
+            '!!int "5"',
+            "!!int 0x1f",
+            "!!float 5",
+            '!!float "1.50"',
+            "!!bool true",
+            "!!null ''",
+            "!!null",
+            "!!timestamp 2031-07-09",
+            "!!binary aGk=",
+            "!!int",
+        ),
         *("!!binary |\n{}  aGk=\n", "!!str", "!!str 5", "!x", "!!int 1_0", "!!float .inf", "!!bool TRUE", "!!timestamp '2031-07-09 01:02:03'"),
     )
 )
-HEADS = st.sampled_from(("",) * 8 + ("---\n", "---\n", "# secret\n", "# h\n\n", "--- # c\n", "%YAML 1.1\n---\n", "\n\n", "# h\n---\n# k\n", "#h\n\n#i\n"))
+HEADS = st.sampled_from(
+    ("",) * 8 + ("---\n", "---\n", "# secret\n", "# h\n\n", "--- # c\n", "%YAML 1.1\n---\n", "\n\n", "# h\n---\n# k\n", "#h\n\n#i\n")
+)
 BETWEEN = st.sampled_from(("---\n", "---\n", "---\n", "...\n---\n", "--- # c\n", "# t\n---\n", "\n---\n\n", "... # e\n# f\n---\n"))
-TAILS = st.sampled_from(("",) * 8 + ("...\n", "\n", "\n\n", "# t\n", "\n# t\n", "  # t\n", "...\n# t\n", "---\n"))
-ROOTS = st.sampled_from(("", "null\n", "{}\n", "# only\n", "{a: x, b: [y, 1]} # c\n", "{\n  a: x, # c\n  b: {c: 1}\n}\n", "- a\n- b: 1\n", "word\n", "[]\n"))
+TAILS: st.SearchStrategy[str] = st.sampled_from(("",) * 8 + ("...\n", "\n", "\n\n", "# t\n", "\n# t\n", "  # t\n", "...\n# t\n", "---\n"))
+ROOTS = st.sampled_from(
+    ("", "null\n", "{}\n", "# only\n", "{a: x, b: [y, 1]} # c\n", "{\n  a: x, # c\n  b: {c: 1}\n}\n", "- a\n- b: 1\n", "word\n", "[]\n")
+)
 
 
 class _Writer:
@@ -67,9 +82,7 @@ class _Writer:
         parts = []
         for number in range(draw(COUNTS)):
             value = self.flow(column, depth + 1) if depth < 3 and draw(DICE) < 2 else self.reference() or self.scalar(column, flow=True)
-            if is_mapping:
-                value = f"{self.key(number, flow=True)}: {value}"
-            elif draw(DICE) == 0:
+            if is_mapping or draw(DICE) == 0:
                 value = f"{self.key(number, flow=True)}: {value}"
             beside = f" {draw(COMMENTS)}" if lines and draw(DICE) < 3 else ""
             parts.append((value, beside))
@@ -195,7 +208,7 @@ class _Writer:
     def stream(self) -> str:
         """Documents."""
         draw = self.draw
-        text = draw(HEADS)
+        text: str = draw(HEADS)
         for number in range(draw(st.sampled_from((1, 1, 1, 1, 2, 3)))):
             if number:
                 text += draw(BETWEEN)
@@ -222,9 +235,11 @@ def _finished(text: str, ending: str, end: str, head: str) -> str:
 
 
 DEEP = st.builds(
-    lambda depth, flow: "".join(" " * level + "k:\n" for level in range(depth)) + " " * depth + "- x # c\n"
-    if flow
-    else "k: " + "[" * depth + "x" + "]" * depth + "\n",
+    lambda depth, flow: (
+        "".join(" " * level + "k:\n" for level in range(depth)) + " " * depth + "- x # c\n"
+        if flow
+        else "k: " + "[" * depth + "x" + "]" * depth + "\n"
+    ),
     st.sampled_from((10, 60)),
     COIN,
 )

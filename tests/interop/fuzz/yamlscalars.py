@@ -14,7 +14,9 @@ _TIMES = st.builds(
     st.integers(0, 9999),
     st.integers(1, 13),
     st.integers(1, 31),
-    st.sampled_from(("", "T01:02:03Z", " 1:2:3", "t01:02:03.123456789+05:30", " 23:59:59.5", "T01:02:03", "T24:00:00Z", " 01:02:03 Z", "T01:02:03-24:00")),
+    st.sampled_from(
+        ("", "T01:02:03Z", " 1:2:3", "t01:02:03.123456789+05:30", " 23:59:59.5", "T01:02:03", "T24:00:00Z", " 01:02:03 Z", "T01:02:03-24:00")
+    ),
 )
 _FLOATS = st.floats().map(repr)
 _INTS = st.integers(-(2**66), 2**66).map(str)
@@ -42,21 +44,45 @@ def _plain(word: str) -> bool:
 
 
 _WORDS = st.sampled_from([word for word in WORDS if _plain(word)])
-PLAIN_WORDS = st.one_of(_WORDS, _WORDS, DIGITS.filter(_plain), _TIMES, _FLOATS, _INTS, _TEXTS.filter(_plain), st.sampled_from(("", "~", "x" * 300)))
-FLOW_WORDS = PLAIN_WORDS.map(lambda word: "".join(letter for letter in word if letter not in ",[]{}?:").strip("- ") or "x")
+PLAIN_WORDS: st.SearchStrategy[str] = st.one_of(
+    _WORDS, _WORDS, DIGITS.filter(_plain), _TIMES, _FLOATS, _INTS, _TEXTS.filter(_plain), st.sampled_from(("", "~", "x" * 300))
+)
+FLOW_WORDS: st.SearchStrategy[str] = PLAIN_WORDS.map(lambda word: "".join(letter for letter in word if letter not in ",[]{}?:").strip("- ") or "x")
 
-SINGLE = st.text(characters(LETTERS, LETTERS, MARKS, BLANKS, UNICODE + ASTRAL + "\u2028\x85", "\n '"), max_size=10).map(
+SINGLE: st.SearchStrategy[str] = st.text(characters(LETTERS, LETTERS, MARKS, BLANKS, UNICODE + ASTRAL + "\u2028\x85", "\n '"), max_size=10).map(
     lambda text: "'" + _folded(text).replace("'", "''") + "'"
 )
 """In single quotes; the column of later lines is left to who writes them."""
 
-ESCAPES = ("\\0", "\\a", "\\b", "\\t", "\\n", "\\v", "\\f", "\\r", "\\e", "\\ ", '\\"', "\\\\", "\\N", "\\_", "\\L", "\\P", "\\x41", "\\u00e9", "\\U0001F600")
+ESCAPES = (
+    "\\0",
+    "\\a",
+    "\\b",
+    "\\t",
+    "\\n",
+    "\\v",
+    "\\f",
+    "\\r",
+    "\\e",
+    "\\ ",
+    '\\"',
+    "\\\\",
+    "\\N",
+    "\\_",
+    "\\L",
+    "\\P",
+    "\\x41",
+    "\\u00e9",
+    "\\U0001F600",
+)
 _DOUBLE_PARTS = st.one_of(
-    characters(LETTERS, LETTERS, MARKS, BLANKS, UNICODE + ASTRAL + "\u2028\x85", " ").map(lambda letter: {'"': '\\"', "\\": "\\\\"}.get(letter, letter)),
+    characters(LETTERS, LETTERS, MARKS, BLANKS, UNICODE + ASTRAL + "\u2028\x85", " ").map(
+        lambda letter: {'"': '\\"', "\\": "\\\\"}.get(letter, letter)
+    ),
     st.sampled_from(ESCAPES),
     st.sampled_from(("\\\n", "\n", "\n\n", "\\\n\\ ", "\\x7f", "\\uFEFF", "\\xe9", "x", "\\t")),
 )
-DOUBLE = st.lists(_DOUBLE_PARTS, max_size=8).map(lambda parts: '"' + _folded("".join(parts)) + '"')
+DOUBLE: st.SearchStrategy[str] = st.lists(_DOUBLE_PARTS, max_size=8).map(lambda parts: '"' + _folded("".join(parts)) + '"')
 """In double quotes, with escapes and folds."""
 
 
@@ -66,8 +92,24 @@ def _folded(text: str) -> str:
     return "\n".join([lines[0], *(line.lstrip("\t").replace("---", "").replace("...", "") for line in lines[1:])])
 
 
-COMMENTS = st.one_of(
-    st.sampled_from(("# c", "# c", "# secret", "#", "#x: y", "# ENC[foo]", "#\t# t", "# - a", "#!x", "## two", "# trailing  ", "# é😀", "#ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]")),
+COMMENTS: st.SearchStrategy[str] = st.one_of(
+    st.sampled_from(
+        (
+            "# c",
+            "# c",
+            "# secret",
+            "#",
+            "#x: y",
+            "# ENC[foo]",
+            "#\t# t",
+            "# - a",
+            "#!x",
+            "## two",
+            "# trailing  ",
+            "# é😀",
+            "#ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]",
+        )
+    ),
     st.text(characters(LETTERS, MARKS, " \t", UNICODE), max_size=8).map("#".__add__),
 )
 """From the number sign to the end of the line."""
@@ -79,9 +121,30 @@ _HEADERS = st.builds(
     st.sampled_from(("", "", "", " ", " # c", " #")),
 )
 _LINES = st.one_of(
-    st.sampled_from(("x", "two words", "", "", "  deep", " one", "\ttab", "trail  ", "# no comment", "key: value", "- item", "é😀", "   ", "'q' \"d\"", "x" * 200, "\u2028", "\x85")),
+    st.sampled_from(
+        (
+            "x",
+            "two words",
+            "",
+            "",
+            "  deep",
+            " one",
+            "\ttab",
+            "trail  ",
+            "# no comment",
+            "key: value",
+            "- item",
+            "é😀",
+            "   ",
+            "'q' \"d\"",
+            "x" * 200,
+            "\u2028",
+            "\x85",
+        )
+    ),
     st.text(characters(LETTERS, MARKS, BLANKS, UNICODE, ASTRAL), max_size=10),
 )
-BLOCKS = st.tuples(_HEADERS, st.one_of(st.just(["x", "y"]), st.lists(_LINES, min_size=1, max_size=5), st.just([]), st.just(["", ""])))
+BLOCKS: st.SearchStrategy[tuple[str, list[str]]] = st.tuples(
+    _HEADERS, st.one_of(st.just(["x", "y"]), st.lists(_LINES, min_size=1, max_size=5), st.just([]), st.just(["", ""]))
+)
 """A header and the lines below it, without their indentation."""
-

@@ -17,7 +17,6 @@ Json: TypeAlias = dict[str, Any]
 MANAGER = "interop"
 """Field manager of what a test does when it does not say otherwise."""
 MERGE = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
 TIMEOUT = 30
 """Seconds that one answer may take."""
@@ -147,12 +146,11 @@ class Client:
         *,
         version: str = "v1",
         manager: str = MANAGER,
-        media: str = MERGE,
         part: str = "",
     ) -> Json:
-        """Change an object by a merge patch, or one of another media type; `part` is a subresource such as `status`."""
+        """Change an object by a merge patch; `part` is a subresource such as `status`."""
         path = self.path(kind, name, namespace, version=version) + (f"/{part}" if part else "")
-        return self.ask("PATCH", path + _query(fieldManager=manager), change, media=media)
+        return self.ask("PATCH", path + _query(fieldManager=manager), change, media=MERGE)
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, version: str = "v1") -> None:
         """Ask for the end of an object."""

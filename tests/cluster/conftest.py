@@ -1,0 +1,62 @@
+"""The servers of `tests/interop` for the tests with a cluster, and the command line in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from secrettool.cli.app import run
+from tests.interop.conftest import (  # noqa: F401
+    api_server,
+    flux,
+    namespace,
+    pytest_collection_modifyitems,
+    pytest_runtest_makereport,
+    required,
+)
+from tests.interop.peers.apiserver import ApiServer
+
+
+class Said(NamedTuple):
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def done(self) -> Said:
+        assert self.code == 0, f"{self.code}\n{self.out}\n{self.err}"
+        return self
+
+
+Secrettool = Callable[..., Said]
+
+
+@pytest.fixture
+def secrettool(capfd: pytest.CaptureFixture[str]) -> Secrettool:
+    """Runs a command line in this process: the package `kubernetes` takes a second to load."""
+
+    def call(*words: object) -> Said:
+        capfd.readouterr()
+        code = run([str(word) for word in words])
+        return Said(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def kubeconfig(api_server: ApiServer, tmp_path: Path) -> Path:  # noqa: F811
+    """A kubeconfig of somebody who may do everything."""
+    return api_server.kubeconfig(tmp_path / "kubeconfig", api_server.admin_token)

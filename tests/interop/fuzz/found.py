@@ -1,0 +1,62 @@
+"""Documents that once came out differently, or that show a named difference: each with what must come of it now."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from secrettool.sops.selection import Selector
+from tests.interop.fuzz import named
+from tests.interop.fuzz.comparison import Case
+from tests.interop.fuzz.edits import Edit
+from tests.interop.fuzz.options import Options
+
+ROTATE = Edit("rotate")
+PLAIN = Options()
+MAC_ONLY = Options(mac_only_encrypted=True)
+
+
+class Found(NamedTuple):
+    """A document with the names of what comes of it, empty where both programs agree.
+
+    Attributes:
+        what: What it is about.
+        case: The document, how it is encrypted and changed.
+        encrypt: Name for the direction of that name.
+        decrypt: The same.
+        edit: The same.
+    """
+
+    what: str
+    case: Case
+    encrypt: str = ""
+    decrypt: str = ""
+    edit: str = ""
+
+
+FOUND = (
+    # Faults of secrettool, gone now.
+    Found("comment-that-sops-writes-behind-its-key", Case("yaml", b"k: &x\n d: \n<: *x #c\n", PLAIN, ROTATE), named.COMMENT, "", named.COMMENT),
+    Found(
+        "bare-comment-that-sops-writes-behind-its-key",
+        Case("yaml", b"a_unencrypted: [[[], k: []] #c\n]\n", PLAIN, ROTATE),
+        named.COMMENT,
+        "",
+        named.COMMENT,
+    ),
+    Found("zone-of-24-hours-in-clear-outside-the-mac", Case("yaml", b"a_unencrypted: 2031-08-03T01:02:03-24:00\n", MAC_ONLY, ROTATE)),
+    Found("unset-of-the-default-section", Case("ini", b"b = x\n[y]\nz = 1\n", PLAIN, Edit("unset", ("DEFAULT",)))),
+    # Differences with a name.
+    Found("boolean-in-clear-dotenv", Case("dotenv", b"A=x\n", PLAIN, Edit("set", ("B_unencrypted",), "true")), edit=named.CLEAR_TYPED),
+    Found("null-in-dotenv", Case("dotenv", b"A=x\n", PLAIN, Edit("set", ("B",), "null")), edit=named.NULL),
+    Found("collection-in-ini", Case("ini", b"b = x\n", PLAIN, Edit("set", ("DEFAULT", "b", 0), '"y"')), edit=named.INI_COLLECTION),
+    Found("key-that-ini-reads-as-a-comment", Case("ini", b"- = x\n", PLAIN, ROTATE), *[named.COMMENT_KEY] * 3),
+    Found("expression-with-look-ahead", Case("yaml", b"a: x\n", Options(Selector("encrypted_regex", "(?=a)")), ROTATE), *[named.EXPRESSION] * 3),
+    Found("comment-in-a-list", Case("yaml", b"a:\n- x\n# c\n- y\n", PLAIN, ROTATE), named.LIST_COMMENT, named.LIST_COMMENT, ""),
+    Found("empty-comment-in-a-list", Case("yaml", b"a:\n- x\n#\n- y\n", PLAIN, ROTATE), named.EMPTY_LIST_COMMENT, "", ""),
+    Found("inline-comment", Case("yaml", b"a: x # c\n", PLAIN, ROTATE), decrypt=named.INLINE),
+    Found("text-that-starts-with-a-tab", Case("yaml", b'a: "\\tx\\ny"\n', PLAIN, ROTATE), "", named.TAB_FIRST, named.TAB_FIRST),
+    Found("negative-zero-in-clear", Case("json", b'{"a_unencrypted": -0.0}', MAC_ONLY, ROTATE), named.NEGATIVE_ZERO, named.NEGATIVE_ZERO),
+    Found("block-in-another-indentation", Case("yaml", b"a: |\n x\n y\n", Options(indent=2), ROTATE), decrypt=named.STEP),
+    Found("comment-behind-the-last-value", Case("yaml", b"# c\na: &x  # d\n", PLAIN, ROTATE), encrypt=named.MOVED),
+    Found("text-behind-the-object", Case("json", b'{"a": "x"} y', PLAIN, ROTATE), encrypt=named.BEHIND),
+)
