@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from secrettool.errors import ConfigError, HookError, Outcome
@@ -53,11 +53,14 @@ _KNOWN: Final = tuple(
         (r"must specify --enable-helm", "it uses Helm charts, which Flux does not build either"),
         (r"external plugins disabled|unable to load external plugin|plugins? .*disabled", "it uses plugins, which are switched off as in Flux"),
         (r"expected kind(?: !=)? '(Component|Kustomization)'", "a component stands among the resources, or a kustomization among the components"),
-        (r"(?:env source files?|invalid line|literal source|key names or file paths)", "a generator has a source that cannot be read"),
-        (r"cannot add key \S+, another key by that name already exists", "a generator has the same key twice"),
+        (r"illegally repeats the key|another key by that name already exists", "a generator has the same key twice"),
         (r"no such file or directory|doesn't exist|not a valid directory", "a file or folder that is named does not exist"),
         (r"number of previous names", "a transformer changed the name or namespace of an object, which is encrypted"),
         (r"mapping key .{1,80} already defined", "an object has the same key twice"),
+        (r"env source files?|invalid line|literal source|loading KV pairs", "a generator has a source that cannot be read"),
+        (r"does not exist; cannot merge or replace", "there is no object that a generator wants to merge with or replace"),
+        (r"missing Resource metadata", "a file holds something that is no Kubernetes object"),
+        (r"kind should be Kustomization|apiVersion for .{1,64} should be", "a kustomization file has the wrong apiVersion or kind"),
         (r"yaml: line (\d{1,9})", "a file is not YAML (line {})"),
         (r"MalformedYAMLError|mapping values are not allowed|did not find expected|could not find expected", "a file is not YAML"),
         (
@@ -66,6 +69,7 @@ _KNOWN: Final = tuple(
         ),
     )
 )
+_MOST: Final = 3  # places that a message names
 _QUOTED: Final = re.compile(r"""['"`]([^'"`\n]{1,400})['"`]""")
 
 
@@ -104,7 +108,9 @@ def needed_program(environ: Mapping[str, str]) -> Program:
     return found
 
 
-def run(program: Program, root: str, folder: str, *, environ: Mapping[str, str], keep_order: bool) -> str:
+def run(
+    program: Program, root: str, folder: str, *, environ: Mapping[str, str], keep_order: bool, missing: Sequence[str] = (), is_opened: bool = False
+) -> str:
     """Build a folder.
 
     Args:
@@ -112,6 +118,8 @@ def run(program: Program, root: str, folder: str, *, environ: Mapping[str, str],
         root: Absolute path of the root, for messages.
         folder: The folder, relative to the root; every path that its files name was checked.
         environ: Of it only `PATH` and `HOME` are passed on.
+        is_opened: Whether there are decrypted files in the folder; then no name out of a message is kept.
+        missing: Places in kustomization files that name something that does not exist; told when the build fails.
         keep_order: Whether objects stay in the order of the files, as in Flux; else kustomize sorts them by kind.
 
     Returns:
@@ -134,23 +142,28 @@ def run(program: Program, root: str, folder: str, *, environ: Mapping[str, str],
     except OSError as error:
         raise HookError(FAILED, f"{name} does not start: {(error.strerror or 'unknown error').lower()}", subject=folder) from None
     if done.returncode != 0:
-        raise _failure(name, root, folder, done.stderr.decode("utf-8", "replace"))
+        raise _failure(name, root, folder, done.stderr.decode("utf-8", "replace"), missing, is_opened)
     return done.stdout.decode("utf-8", "replace")
 
 
-def _failure(name: str, root: str, folder: str, said: str) -> HookError:
-    cause = next((text.format(*found.groups()) for pattern, text in _KNOWN if (found := pattern.search(said))), "for a reason that may quote a file")
-    files = _files(root, folder, said)
-    message = f"{name} cannot build it: {cause}" + (f" (it names {', '.join(files)})" if files else "")
+def _failure(name: str, root: str, folder: str, said: str, missing: Sequence[str], is_opened: bool) -> HookError:
+    cause = "for a reason that may quote a file"
+    for pattern, text in _KNOWN:
+        found = pattern.search(said)
+        if found is not None:
+            cause = text.format(*("..." if is_opened else part.rstrip(".") for part in found.groups()))
+            break
+    files = [*missing[:_MOST], *_files(root, folder, said)][:_MOST]
+    message = f"{name} cannot build it: {cause}" + (f" (see {', '.join(files)})" if files else "")
     hint = f"its own message is kept back, because it may quote a decrypted file; `{name} build {folder}` on the encrypted files shows it"
     return HookError(FAILED, message, subject=folder, hint=hint)
 
 
 def _files(root: str, folder: str, said: str) -> list[str]:
-    """Names in a message that lie in the tree: what exists there is no secret. At most three, in order."""
+    """Names in a message that lie in the tree: what exists there is no secret. In order."""
     found: dict[str, None] = {}
     for quoted in _QUOTED.findall(said):
         path = os.path.normpath(os.path.join(root, folder, quoted))
         if path.startswith(root.rstrip("/") + "/") and os.path.lexists(path):
             found[os.path.relpath(path, root)] = None
-    return list(found)[:3]
+    return list(found)

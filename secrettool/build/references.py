@@ -34,12 +34,15 @@ _HTTP: Final = re.compile(r"https?:", re.IGNORECASE)
 _REPOSITORY: Final = re.compile(r"(git::)?((ssh|https?|file)://|[a-z][a-z0-9-]*@|github\.com[/:])", re.IGNORECASE)
 
 
-def check_references(root: str, folder: str) -> None:
+def check_references(root: str, folder: str) -> list[str]:
     """Follow everything that a build of a folder would read.
 
     Args:
         root: Absolute path of the root, without links.
         folder: The folder that is built, relative to the root, without links.
+
+    Returns:
+        The places that name something that does not exist, such as `app/kustomization.yaml: resources[0]`.
 
     Raises:
         UnsafePath: `HK143`: something leads out of the root, is remote, or is no regular file.
@@ -48,6 +51,7 @@ def check_references(root: str, folder: str) -> None:
     check = _Check(root)
     check.enter(os.path.normpath(os.path.join(root, folder)))
     check.run()
+    return [place for place, there in check.there.items() if not there]
 
 
 class _Check:
@@ -55,6 +59,7 @@ class _Check:
         self.root = root
         self.waiting: list[str] = []
         self.seen: set[str] = set()
+        self.there: dict[str, bool] = {}
 
     def enter(self, folder: str) -> None:
         if folder not in self.seen:
@@ -88,7 +93,10 @@ class _Check:
         if field in _PLUGINS:
             self.plugin(folder, file, place, text, path)
             return
-        if self.leads_inside(path, file, place, is_text="\n" in text) and field in _FOLDERS and os.path.isdir(path):
+        there = self.leads_inside(path, file, place, is_text="\n" in text)
+        shown_place = f"{self.name(file)}: {place}"
+        self.there[shown_place] = there or "\n" in text or self.there.get(shown_place, False)
+        if there and field in _FOLDERS and os.path.isdir(path):
             self.enter(os.path.realpath(path))
 
     def leads_inside(self, path: str, file: str, place: str, *, is_text: bool = False) -> bool:

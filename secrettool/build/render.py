@@ -23,7 +23,7 @@ from secrettool.build import kustomize, plain
 from secrettool.build.generate import find_kustomization, generate
 from secrettool.build.references import check_references
 from secrettool.build.substitute import VariableSource, load_variables, substituted
-from secrettool.errors import FormatError, HookError, SecrettoolError
+from secrettool.errors import FormatError, HookError, OutputError, SecrettoolError
 from secrettool.findings import Finding
 from secrettool.flux import NEWEST, FluxKustomization, FluxVersion
 from secrettool.flux.secret import normalised
@@ -172,6 +172,7 @@ class _Pass:
         self.stack = stack
         self.keys = keys if flux is None or is_decrypting(flux) else None
         self.decryptor = Decryptor(self.config, self.keys) if self.keys is not None else None
+        self.is_private = False  # whether the tree that is built is a copy in which plain text may stand
         self.stage: Stage = "generate"
         self.warnings: list[Finding] = []
         self.errors: list[SecrettoolError] = []
@@ -220,16 +221,19 @@ class _Pass:
         program = kustomize.needed_program(self.around.environ)
         root = self.generated()
         folder = root.resolve(self.path)
+        is_opened = False
         if self.decryptor is not None:
             report = self.decryptor.open_sources(root, folder)
             self.stop_at(report.errors, report.warnings, "sources")
-            if report.opened:
+            if report.opened and not self.is_private:
                 root = self.copied(root, allow_disk=self.around.allow_disk)
-                for file, data in report.opened.items():
-                    root.write(file, data)
+            for file, data in report.opened.items():
+                root.write(file, data)
+            is_opened = bool(report.opened)
         self.stage = "build"
-        check_references(root.path, folder)
-        text = kustomize.run(program, root.path, folder, environ=self.around.environ, keep_order=self.flux is not None)
+        missing = check_references(root.path, folder)
+        keep_order = self.flux is not None
+        text = kustomize.run(program, root.path, folder, environ=self.around.environ, keep_order=keep_order, missing=missing, is_opened=is_opened)
         try:
             found = manifests.read(text, file=None)
         except FormatError as error:
@@ -244,8 +248,12 @@ class _Pass:
         made = generate(self.root, self.flux)
         if not made.is_needed:
             return self.root
-        # What Flux generates holds nothing but what Git holds, so this copy may lie anywhere.
-        root = self.copied(self.root, allow_disk=True)
+        try:
+            root = self.copied(self.root, allow_disk=self.around.allow_disk)
+            self.is_private = True
+        except OutputError:
+            # What Flux generates holds nothing but what Git holds, so this copy may lie anywhere, as long as no file is opened.
+            root = self.copied(self.root, allow_disk=True)
         if made.is_new:
             _create(root, made.path, made.text.encode("utf-8", "surrogateescape"))
         else:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import HookError, OutputError, UnsafePath
-from secrettool.fs.openat import IRREGULAR, TOO_LARGE, Steps, open_root, our_errors, shown, write_all
+from secrettool.fs.openat import IRREGULAR, NEW_FILE, TOO_LARGE, Steps, open_root, our_errors, shown, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 128
 """Folders inside each other."""
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Limits(NamedTuple):
@@ -94,7 +92,7 @@ class NewTree:
         self.room -= size
         with our_errors(_place(parts), OutputError):
             folder = self._place_for(parts)
-            descriptor = os.open(parts[-1], _NEW, 0o600, dir_fd=folder)
+            descriptor = os.open(parts[-1], NEW_FILE, 0o600, dir_fd=folder)
             try:
                 for chunk in chunks:
                     write_all(descriptor, chunk)

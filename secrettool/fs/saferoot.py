@@ -20,6 +20,7 @@ from secrettool.errors import HookError, InputError, OutputError, UnsafePath
 from secrettool.fs.openat import (
     GONE,
     IRREGULAR,
+    NEW_FILE,
     TOO_LARGE,
     Kind,
     Steps,
@@ -196,6 +197,21 @@ class SafeRoot:
         with our_errors(_text(parts), OutputError), self._file(parts, os.O_WRONLY) as descriptor:
             os.ftruncate(descriptor, 0)
             write_all(descriptor, data)
+
+    def create(self, path: str, data: bytes) -> None:
+        """Make a file, with mode 0600, in a folder that is there.
+
+        Raises:
+            UnsafePath: `HK121`: there is no such folder, or the name cannot be used.
+            OutputError: There is something of that name, or it cannot be written.
+        """
+        parts = self._follow(path)
+        with our_errors(_text(parts), OutputError), Steps(self._descriptor) as steps:
+            descriptor = os.open(parts[-1] if parts else ".", NEW_FILE, 0o600, dir_fd=steps.go(parts[:-1]))
+            try:
+                write_all(descriptor, data)
+            finally:
+                os.close(descriptor)
 
     def listdir(self, path: str = ".") -> list[str]:
         """Names in a folder, sorted.

@@ -42,7 +42,7 @@ class KeySet:
         secret: The Secret that `secretRef` names: age identities, PGP keys, a token, credentials.
         age_secret: The Secret of `--sops-age-secret`; only its age identities count, and only where there is neither `secret` nor a key file.
         key_files: Files of age identities, by the name that messages give them.
-        environ: The environment, for programs, addresses and, if they are allowed, identities.
+        environ: The environment, for programs, addresses and, if they are allowed, identities; an empty one when None.
         env_keys: Whether identities and logins of the environment may be used, for each kind of key of which none was given.
         prompt: How to ask for the passphrase of an identity of the environment; None when nobody can be asked.
 
@@ -197,7 +197,7 @@ class KeySet:
         return f"not enough of the {groups} key groups open, {stated_threshold(metadata.shamir_threshold, groups)} are needed: {tried}"
 
     def _hint(self, failed: list[tuple[MasterKey, KeyFailure]]) -> str | None:
-        if self._given:
+        if self._given and all(key.kind == "age" for key, _ in failed):
             return "put an identity that belongs to one of these keys into the Secret or the key file"
         return next((failure.hint for _, failure in failed if failure.hint), None)
 

@@ -79,11 +79,10 @@ class _Walk:
         while waiting:
             folder, origin = waiting.pop(), named_in.pop()
             try:
-                place = self._resolve(folder)
+                place, kind, _, _ = self._root.look(strip_root(FLUX_ROOT, folder))
                 if place in self._seen:
                     continue
                 self._seen.add(place)
-                kind = self._root.kind(place)
                 if kind == "file":
                     yield Reference(place, None, origin)
                 if kind != "directory":

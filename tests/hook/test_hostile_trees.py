@@ -1,4 +1,4 @@
-"""Trees and archives that somebody made to harm: each is refused with its code, nothing is read from outside, no value is shown, nothing is written."""
+"""Trees and archives made to harm: each is refused with its code, nothing is read from outside, no value is shown, nothing is written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import re
 import socket
+import sys
 import tarfile
 import traceback
 from collections.abc import Callable
@@ -207,7 +208,7 @@ def test_aliases_that_multiply_are_refused(root: Path) -> None:
     assert refused(root) == [("HK124", "app/kustomization.yaml")]
 
 
-@pytest.mark.parametrize("text", ["resources: " + "[" * 50_000, "{" * 50_000, "- " * 50_000, "? " * 50_000])
+@pytest.mark.parametrize("text", ["resources: " + "[" * 50_000, "{" * 50_000, "- " * 50_000, "? " * 50_000], ids=["list", "{", "-", "?"])
 def test_nesting_without_end_is_refused(root: Path, text: str) -> None:
     (root / "app/kustomization.yaml").write_text(text)
     assert refused(root) == [("HK124", "app/kustomization.yaml")]
@@ -242,6 +243,7 @@ def test_names_with_unusual_bytes_are_refused_and_shown_escaped(root: Path, writ
     assert file in (None, found)
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
 def test_a_file_whose_name_is_no_text_cannot_be_named(root: Path) -> None:
     with open(os.path.join(os.fsencode(root), b"app/caf\xe9.env"), "w") as file:
         file.write(sealed(f"A={CANARY}\n", "dotenv"))
@@ -289,8 +291,9 @@ def test_a_value_that_lies_about_its_type_is_not_shown(root: Path, config: HookC
     (root / "app" / SUFFIXES[store]).write_text(f"{text[:place]}type:{kind}]{text[place + len('type:str]') :]}")
     names(root, SUFFIXES[store])
     report = opened(root, config)
-    if not report.errors:  # of some types every text is one; then the document is opened, and its bytes are for the build alone
-        assert config.mac == "skip"
+    if not report.errors:  # every text is one of these, and the MAC does not know bytes from text
+        assert kind in ("bytes", "comment")
+        assert kind == "bytes" or config.mac == "skip"
         assert CANARY not in repr(report)
     else:
         assert [error.rule for error in report.errors] in (["HK112"], ["HK113"], ["HK114"], ["HK115"])
@@ -300,7 +303,9 @@ def test_a_value_that_lies_about_its_type_is_not_shown(root: Path, config: HookC
 def test_a_document_cut_anywhere_is_refused_or_left(root: Path, store: str) -> None:
     text = SEALED[store]
     names(root, SUFFIXES[store])
-    for cut in range(0, len(text) - 2, 41):
+    mac = re.search(r"\bmac\W+ENC\[|sops_mac", text)  # what follows it may be missing where a line is enough for a format
+    assert mac is not None
+    for cut in range(0, mac.end(), 41):
         (root / "app" / SUFFIXES[store]).write_text(text[:cut])
         report = opened(root)
         assert not report.opened
@@ -308,19 +313,24 @@ def test_a_document_cut_anywhere_is_refused_or_left(root: Path, store: str) -> N
 
 
 @pytest.mark.parametrize(
-    "field", ["shamir_threshold: 99999999999999999999", "shamir_threshold: -1", "lastmodified: never", "age: 5", "key_groups: [[]]", "version: ''"]
+    ("field", "rule"),
+    [
+        ("lastmodified: never", "HK110"),
+        ("lastmodified: '2020-01-01T00:00:00Z'", "HK114"),
+        ("age: 5", "HK110"),
+        ("age: [{recipient: x, enc: y}]", "HK111"),
+        ("shamir_threshold: many", "HK110"),
+        ("mac: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]", "HK114"),
+        ("unencrypted_regex: .*", "HK110"),
+        ("encrypted_regex: (", "HK110"),
+    ],
 )
-def test_a_section_that_cannot_be_used_is_refused(root: Path, field: str) -> None:
+def test_a_section_that_cannot_be_used_is_refused(root: Path, field: str, rule: str) -> None:
     name = field.partition(":")[0]
     text = re.sub(rf"(?m)^    {name}:.*\n(?:^     .*\n)*", "", SEALED["yaml"]).replace("\nsops:\n", f"\nsops:\n    {field}\n")
     (root / "app/x.yaml").write_text(text)
     names(root, "x.yaml")
-    report = opened(root)
-    if field.startswith("version"):  # as in Flux, which does not ask for it
-        assert list(report.opened) == ["app/x.yaml"]
-    else:
-        assert [error.rule for error in report.errors] in (["HK110"], ["HK111"], ["HK112"], ["HK114"])
-        assert not report.opened
+    assert refused(root) == [(rule, "app/x.yaml")]
 
 
 def test_a_manifest_that_lies_is_refused_without_a_quote(root: Path) -> None:
@@ -380,6 +390,6 @@ def test_da_14_a_copy_holds_nothing_from_outside(root: Path) -> None:
     (root / "app/link.env").symlink_to("../../outside.env")
     (root / "app/up").symlink_to("../..")
     os.mkfifo(root / "app/pipe")
-    with SafeRoot(str(root)) as tree, open_workspace(tree) as workspace:
+    with SafeRoot(str(root)) as tree, open_workspace(tree, allow_disk=True) as workspace:
         found = [entry.path for entry in workspace.root.entries("app")]
     assert found == []

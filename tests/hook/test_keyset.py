@@ -12,6 +12,7 @@ from secrettool.errors import ClusterError, ConfigError, KeyUnavailable
 from secrettool.flux import FluxKustomization
 from secrettool.hook import Decryptor, HookConfig, KeySecret, KeySet, find_key_secrets, is_decrypting, key_secret
 from secrettool.hook.entry import load
+from secrettool.keys.gpg_home import GpgHome
 from secrettool.sops.keygroups import KeyFailure, MasterKey
 from tests.hook import cases
 from tests.hook.keys import IDENTITY_A, IDENTITY_B, IDENTITY_C, SUBJECT, keys_of, recipient_of, sealed
@@ -274,29 +275,35 @@ def test_another_manifest_is_refused(change: Mapping[str, object]) -> None:
 # ---- PGP and Vault -------------------------------------------------------------------------------------------------------------------------------
 
 
-def pgp_home_folders() -> set[str]:
-    return {name for name in os.listdir("/dev/shm") if name.startswith("secrettool-")}
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[GpgHome]:
+    """The homes of gpg that were closed."""
+    homes: list[GpgHome] = []
+    close = GpgHome.close
+
+    def recorded(home: GpgHome) -> None:
+        homes.append(home)
+        close(home)
+
+    monkeypatch.setattr(GpgHome, "close", recorded)
+    return homes
 
 
 @pytest.mark.real
-def test_pgp_keys_live_in_memory_until_the_set_is_closed(real_gpg: Path) -> None:
-    before = pgp_home_folders()
-    keys = KeySet(KeySecret(SUBJECT, {"team.asc": cases.key("pgp-a.asc")}), environ={"PATH": os.environ["PATH"]}, env_keys=False)
-    with keys:
-        (folder,) = pgp_home_folders() - before
-        assert os.stat(f"/dev/shm/{folder}").st_mode & 0o777 == 0o700
+def test_pgp_keys_are_there_until_the_set_is_closed(real_gpg: Path, closed: list[GpgHome]) -> None:
+    with KeySet(KeySecret(SUBJECT, {"team.asc": cases.key("pgp-a.asc")}), environ={"PATH": os.environ["PATH"]}, env_keys=False) as keys:
         result = Decryptor(HookConfig(), keys).open_object(cases.all_cases()["keys-pgp"].objects[0])
         assert result.action == "decrypted"
-    assert pgp_home_folders() == before
+        assert not closed
+    assert len(closed) == 1
 
 
 @pytest.mark.real
-def test_a_pgp_entry_that_is_no_key_leaves_nothing_behind(real_gpg: Path) -> None:
-    before = pgp_home_folders()
+def test_a_pgp_entry_that_is_no_key_leaves_nothing_behind(real_gpg: Path, closed: list[GpgHome]) -> None:
     error = refusal({"team.asc": b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nSECRETCANARY\n-----END PGP PRIVATE KEY BLOCK-----\n"})
     assert "entry team.asc: not an armoured OpenPGP key" in str(error)
     assert "CANARY" not in f"{error}{error!r}{error.hint}"
-    assert pgp_home_folders() == before
+    assert len(closed) == 1
 
 
 def test_without_gpg_a_pgp_entry_says_what_is_missing(tmp_path: Path) -> None:

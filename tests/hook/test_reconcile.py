@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,12 @@ def test_da_55_ciphertext_that_is_left_does_not_reach_the_cluster(tree: Path) ->
     left = {**whole(), "sops": None}
     with SafeRoot(str(tree)) as root, pytest.raises(GuardError):
         reconcile(DecryptHook(HookConfig(), keys_of(IDENTITY_A), path="app"), root, [left], [])
+
+
+def test_da_55_other_reconcilers_find_the_hook_by_its_entry_point() -> None:
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())["project"]
+    module, _, name = project["entry-points"]["secrettool.hooks"]["decrypt"].partition(":")
+    assert getattr(import_module(module), name) is DecryptHook
 
 
 def test_da_56_the_hook_imports_no_client_of_a_cluster_and_no_command_line() -> None:

@@ -33,7 +33,7 @@ NAME = "kustomization.yaml"
 
 def sealed(text: str, store: Any = "yaml") -> str:
     selector = SECRET_FIELDS if store == "yaml" else None
-    return str(encrypt(text, store, recipients=[recipient_of(IDENTITY_A)], selector=selector))
+    return str(encrypt(text, "yaml" if store == "all" else store, recipients=[recipient_of(IDENTITY_A)], selector=selector))
 
 
 def secret(name: str, **values: str) -> str:
@@ -351,6 +351,11 @@ def test_da_59_two_runs_give_equal_bytes(tmp_path: Path, environ: dict[str, str]
 
 
 BROKEN = [
+    {
+        NAME: "resources: [c.yaml]\npatches: [{path: p.yaml}]\n",
+        "c.yaml": config_map("c", a="b"),
+        "p.yaml": ("all", config_map(CANARY, a="b")),
+    },
     {NAME: "secretGenerator: [{name: g, envs: [a.env]}]\n", "a.env": ("dotenv", f"A={CANARY}\nA={CANARY}\n")},
     {
         NAME: "resources: [c.yaml]\npatches: [{path: p.yaml}]\n",

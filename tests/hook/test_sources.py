@@ -212,7 +212,7 @@ def test_da_14_the_stage_writes_to_a_copy_in_memory(root: Path) -> None:
     put(root, k="secretGenerator: [{envs: [a.env]}]", a__env=sealed("A=hunter2\n", "dotenv"))
     before = content(root)
     report = opened(root)
-    with SafeRoot(str(root)) as tree, open_workspace(tree) as workspace:
+    with SafeRoot(str(root)) as tree, open_workspace(tree, allow_disk=True) as workspace:
         workspace.write(report.opened)
         assert content(Path(workspace.path)) == before | {"app/a.env": b"A=hunter2\n"}
     assert content(root) == before

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrettool.errors import HookError, InputError, UnsafePath
+from secrettool.errors import HookError, InputError, OutputError, UnsafePath
 from secrettool.fs.openat import shown
 from secrettool.fs.saferoot import MAX_LINKS, MAX_PATH, SafeRoot, clean, strip_root
 
@@ -274,6 +274,25 @@ def test_write_makes_no_file(folder: Path, root: SafeRoot) -> None:
     with pytest.raises(UnsafePath):
         root.write("app/new", b"x")
     assert not (folder / "app/new").exists()
+
+
+def test_create_makes_a_private_file(folder: Path, root: SafeRoot) -> None:
+    root.create("app/new", b"x")
+    assert (folder / "app/new").read_bytes() == b"x"
+    assert stat.S_IMODE((folder / "app/new").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("path", ["app/a.env", ".", "app"])
+def test_create_takes_no_place_that_is_taken(folder: Path, root: SafeRoot, path: str) -> None:
+    with pytest.raises(OutputError):
+        root.create(path, b"x")
+    assert (folder / "app/a.env").read_text() == "a"
+
+
+@pytest.mark.parametrize("path", ["none/new", "app/a.env/new"])
+def test_create_needs_a_folder(root: SafeRoot, path: str) -> None:
+    with pytest.raises(UnsafePath):
+        root.create(path, b"x")
 
 
 def test_write_through_a_link_stays_inside(folder: Path, root: SafeRoot) -> None:

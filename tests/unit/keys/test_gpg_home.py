@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from secrettool.keys import Surroundings
+from secrettool.fs import memory_directory
+from secrettool.keys import Surroundings, gpg_home
 from secrettool.keys.gpg_home import GpgHome
 from secrettool.sops.keygroups import KeyFailure, MasterKey
 from tests.hook import cases
@@ -15,8 +18,19 @@ from tests.hook import cases
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
-def folders() -> set[str]:
-    return {name for name in os.listdir("/dev/shm") if name.startswith("secrettool-")}
+@pytest.fixture
+def folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders in memory that were made for homes."""
+    made: list[str] = []
+
+    @contextmanager
+    def recorded() -> Iterator[str]:
+        with memory_directory() as folder:
+            made.append(folder)
+            yield folder
+
+    monkeypatch.setattr(gpg_home, "memory_directory", recorded)
+    return made
 
 
 def agents(folder: str) -> list[str]:
@@ -33,19 +47,19 @@ def agents(folder: str) -> list[str]:
 
 
 @pytest.mark.real
-def test_a_home_opens_what_is_sealed_for_its_keys_and_leaves_nothing(real_gpg: Path) -> None:
-    before = folders()
+def test_a_home_opens_what_is_sealed_for_its_keys_and_leaves_nothing(real_gpg: Path, folders: list[str]) -> None:
     home = GpgHome(ENVIRON)
     try:
         home.import_key(cases.key("pgp-a.asc"))
-        (folder,) = folders() - before
+        (folder,) = folders
+        assert os.stat(folder).st_mode & 0o777 == 0o700
         section = cases.all_cases()["keys-pgp"].objects[0]["sops"]["pgp"][0]
         key = MasterKey("pgp", {"fp": section["fp"]}, section["enc"], section["created_at"])
         assert len(home.backend(Surroundings(ENVIRON, lambda: "", None)).unwrap(key)) == 32
         assert agents(folder)
     finally:
         home.close()
-    assert folders() == before
+    assert not os.path.exists(folder)
     assert not agents(folder)
 
 
