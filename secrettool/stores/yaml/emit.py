@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from secrettool.errors import EmitError
 from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree
 from secrettool.sops.values import Value
-from secrettool.stores.yaml.printer import Printer, inner_column
+from secrettool.stores.yaml.printer import Printer, comment_fields, inner_column
 from secrettool.stores.yaml.styles import BREAKS, double_quoted, flow_scalar, one_line, scalar_text
 
 DEFAULT_INDENT = 4

@@ -80,7 +80,10 @@ class Opening:
                 assert isinstance(opened, Comment)
                 append((node.start + 1, node.end, opened.text if text is None else text[1:]))
             elif isinstance(opened, Comment):
-                self._list_comment(node, opened.text)
+                if node.item:
+                    self._list_comment(node, opened.text)
+                else:
+                    self._pair_comment(node, opened)
             elif number in notation:
                 self._notation(node, notation[number])
             else:
@@ -120,7 +123,10 @@ class Opening:
             if body is not None:
                 self.edits.append((block.header, block.end, body))
                 return
-        text = double_quoted(value) if isinstance(value, str) else scalar_text(leaf, value, plain, self.newline)
+        self._instead_of_block(leaf, block, double_quoted(value) if isinstance(value, str) else scalar_text(leaf, value, plain, self.newline))
+
+    def _instead_of_block(self, leaf: YamlLeaf, block: Block, text: str) -> None:
+        """Write something on the line of a block scalar's header, and nothing below it."""
         line = re.compile(_BREAK_BEFORE).search(self.text, max(block.header - 2, 0), block.header)
         self.edits.append((leaf.start, block.indicator, text))
         self.edits.append((block.header if line is None else line.start(), block.end, ""))
@@ -132,6 +138,17 @@ class Opening:
         if leaf.end > self.cut and (block.keeps or block.end >= self.cut):
             return max(count - 1, 0)
         return count
+
+    def _pair_comment(self, leaf: YamlLeaf, comment: Comment) -> None:
+        """An envelope that says it was a comment where a value stands: sops prints the fields of its comment."""
+        from secrettool.stores.yaml import emit
+        from secrettool.stores.yaml.printer import comment_fields
+
+        text = emit.flow(comment_fields(comment))
+        if leaf.style in ("|", ">") and isinstance(leaf.value, str):
+            self._instead_of_block(leaf, block_of(self.text, leaf, leaf.value), text)
+        else:
+            self.edits.append((leaf.start, leaf.end, text))
 
     def _list_comment(self, leaf: YamlLeaf, comment: str) -> None:
         """A list element that sops made of a comment becomes one again."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from secrettool.errors import FormatError, MetadataError, MetadataNotFound
+from secrettool.sops import document
+from secrettool.sops.envelope import Cipher, additional_data
 from secrettool.sops.metadata import read_metadata, section_of
+from secrettool.sops.opening import OpenedFile
 from secrettool.stores.yaml import YamlStore
-from tests.unit.stores.sealed_files import open_sealed, opened, seal
+from tests.unit.stores.sealed_files import KEY, open_sealed, opened, seal
 
 STORE = YamlStore()
 
@@ -121,3 +125,15 @@ def test_resealing_with_nothing_new_changes_nothing(text: str) -> None:
     resealer.envelopes = [None for _ in resealer.envelopes]
     resealer.notation = resealer.document.notation
     assert STORE.reseal(resealer.document, resealer) == data
+
+
+@pytest.mark.parametrize("style", ["{}", '"{}"', "|-\n    {}", ">\n    {}", "&x {}"])
+def test_value_that_says_it_was_a_comment_is_printed_as_its_fields(style: str) -> None:
+    cipher = Cipher(KEY)
+    envelope = cipher.seal("note", "comment", aad=additional_data(("a",)), nonce=bytes(range(32)))
+    sealed = seal(STORE, b"a: one\nb: two\n")
+    lines = sealed.decode().split("\n")
+    lines[0] = "a: " + style.format(envelope)
+    file = document.load(STORE, "\n".join(lines).encode())
+    plain = STORE.open(file.document, OpenedFile(file.document, file.metadata, KEY, ignore_mac=True)).decode()
+    assert yaml.safe_load(plain) == {"a": {"value": "note", "inline": False}, "b": "two"}
