@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The tests marked `real` are in every folder; these programs are what most of them need.
-from tests.interop.conftest import real_age, real_gpg, real_kustomize, real_sops  # noqa: F401
+# The tests marked `real` are in every folder. As a plugin the programs and servers are known to all of them, and started once.
+pytest_plugins = ["tests.interop.fixtures"]
 
 # The time that one example takes says nothing on a shared machine.
 settings.register_profile("default", deadline=None)

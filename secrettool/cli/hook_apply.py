@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from secrettool.cli import hookcluster, hookoutput, options
+from secrettool.cli import hookcluster, hookoutput, options, output
 from secrettool.cli.hook_build import build_options
 from secrettool.cli.progress import Counter
 from secrettool.errors import Outcome, UsageError
@@ -99,9 +99,9 @@ def _print_json(steps: list[Step], dry_run: DryRun | None) -> None:
 def _end(steps: list[Step]) -> int:
     failed = [step for step in steps if step.error]
     held = sum(step.action == "held" for step in steps)
+    if not failed:
+        return Outcome.DONE
     hints = dict.fromkeys(step.error.hint for step in failed if step.error and step.error.hint)
-    if failed:
-        click.echo(f"{len(failed)} of {len(steps)} objects failed" + (f", and {held} were not applied because of that" if held else ""), err=True)
-    for hint in hints:
-        click.echo(f"hint: {hint}", err=True)
-    return Outcome.CLUSTER if failed else Outcome.DONE
+    text = f"{len(failed)} of {len(steps)} objects failed" + (f", {held} held because of that" if held else "")
+    output.error(text, "; ".join(hints) or None)
+    return Outcome.CLUSTER

@@ -1,7 +1,7 @@
 """Owners of fields that the API server does not defend.
 
-Who applied a Secret through `stringData` owns `stringData`, not the `data` that came of it (seen with Kubernetes 1.34): an apply of `data` by somebody
-else meets no conflict there. So that nobody's value is lost unseen, such owners are looked for here.
+Who applied a Secret through `stringData` owns `stringData`, not the `data` that came of it (seen with Kubernetes 1.34): an apply of `data` by
+somebody else meets no conflict there. So that nobody's value is lost unseen, such owners are looked for here.
 """
 
 from __future__ import annotations

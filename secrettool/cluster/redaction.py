@@ -68,7 +68,8 @@ _CAUSES = {
     "FieldValueTooMany": "has too many entries",
     "FieldValueTypeInvalid": "has the wrong type",
 }
-_PATH = re.compile(r"(\.[A-Za-z0-9_.\[\]\"=-]{1,200}): field not declared in schema")
+# The one message that names a field without telling it among the causes.
+_PATH = re.compile(r"^failed to create typed patch object \([^)]*\): (?:errors:\s+)?(\.[A-Za-z0-9_./\[\]\"=-]{1,200}): (?:field not|expected)")
 _HINTS = {
     HTTPStatus.UNAUTHORIZED: "the token or certificate of the kubeconfig is not accepted, or has expired",
     HTTPStatus.FORBIDDEN: "the account needs the verbs get and patch, and create for what is new",

@@ -1,4 +1,4 @@
-"""The servers of `tests/interop` for the tests with a cluster, and the command line in this process."""
+"""The command line in this process, for the tests with a cluster."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from secrettool.cli.app import run
-from tests.interop.conftest import (  # noqa: F401
-    api_server,
-    flux,
-    namespace,
-    pytest_collection_modifyitems,
-    pytest_runtest_makereport,
-    required,
-)
 from tests.interop.peers.apiserver import ApiServer
 
 
@@ -57,6 +49,6 @@ def secrettool(capfd: pytest.CaptureFixture[str]) -> Secrettool:
 
 
 @pytest.fixture
-def kubeconfig(api_server: ApiServer, tmp_path: Path) -> Path:  # noqa: F811
+def kubeconfig(api_server: ApiServer, tmp_path: Path) -> Path:
     """A kubeconfig of somebody who may do everything."""
     return api_server.kubeconfig(tmp_path / "kubeconfig", api_server.admin_token)

@@ -157,7 +157,7 @@ def test_wrong_token_is_unauthorized(api_server: apiserver.ApiServer, namespace:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "not base64": ({"data": {"k": f"{CANARY}!"}}, "data is not base64"),
-    "number": ({"data": {"k": 12345678}, "immutable": False}, "wrong type"),
+    "number": ({"data": {"k": 12345678}, "immutable": False}, ".data.k: a field has the wrong type"),
     "unknown field": ({"sops": {"mac": CANARY}}, ".sops: the kind has no such field"),
     "key name": ({"data": {"bad key": base64.b64encode(CANARY.encode()).decode()}}, "data[bad key] is invalid"),
     "too large": ({"data": {"k": base64.b64encode(CANARY.encode() * 100_000).decode()}}, "larger than 1048576"),
@@ -348,7 +348,8 @@ BROKEN = {
     "a list": f"[{CANARY}]",
     "empty": "",
     "entries without names": f"contexts: [{{context: {CANARY}}}]\nusers: [{{user: {{token: {CANARY}}}}}]\n",
-    "cluster missing": f"current-context: a\ncontexts: [{{name: a, context: {{cluster: b, user: c}}}}]\nusers: [{{name: c, user: {{token: {CANARY}}}}}]\n",
+    "cluster missing": "current-context: a\ncontexts: [{name: a, context: {cluster: b, user: c}}]\n"
+    f"users: [{{name: c, user: {{token: {CANARY}}}}}]\n",
     "file missing": "current-context: a\ncontexts: [{name: a, context: {cluster: b}}]\n"
     "clusters: [{name: b, cluster: {server: 'https://x', certificate-authority: /nowhere}}]\n",
 }
@@ -374,6 +375,25 @@ def test_missing_context_names_those_there_are(kubeconfig: Path) -> None:
 def test_kubeconfig_of_the_environment(kubeconfig: Path) -> None:
     with connect(Access(), {"KUBECONFIG": f"/nowhere:{kubeconfig}"}) as cluster:
         assert cluster.is_namespaced("v1", "Secret")
+
+
+def test_account_of_a_pod(api_server: apiserver.ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = api_server.account(namespace, [Rule(["get"], ["secrets"])])
+    (tmp_path / "token").write_text(account.token, encoding="utf-8")
+    host, port = api_server.url.removeprefix("https://").split(":")
+    for name, value in (("HOST", host), ("PORT", port)):
+        monkeypatch.setenv(f"KUBERNETES_SERVICE_{name}", value)
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", str(api_server.ca))
+    with connect(Access(), os.environ) as cluster:
+        assert cluster.get(ref(namespace)) is None
+    assert len(api_server.requests(account.user)) == 2
+
+
+def test_account_of_a_pod_without_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    with pytest.raises(ConfigError, match="the account of the pod cannot be used"), connect(Access(), os.environ):
+        pass
 
 
 def test_no_cluster_at_all() -> None:

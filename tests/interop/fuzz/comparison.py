@@ -173,7 +173,7 @@ class Comparison:
         if not accepted:
             # sops cannot read its own file: what would it print if it did not check?
             printed = self.sops.decrypt(own, case.store, ignore_mac=True)
-        name = named.own_mac(plain) if printed.ok and printed.out == opened.out else None
+        name = named.own_mac(own) if printed.ok and printed.out == opened.out else None
         name = name or named.damaged(plain, Reading(case.store, opened.out), Reading(case.store, printed.out))
         if name is None:
             return unexplained("sops prints something else for its own file" if accepted else f"sops does not open its own file: {printed.reason()}")
@@ -191,7 +191,7 @@ class Comparison:
             return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
         accepted = printed.ok
         if not accepted:
-            if not named.own_mac(Reading(case.store, back)):
+            if not named.own_mac(own):
                 return unexplained(f"sops alone does not open its own file: {printed.reason()}")
             printed = self.sops.decrypt(own, case.store, ignore_mac=True)
         if printed.ok and back == printed.out:
@@ -216,7 +216,7 @@ class Comparison:
         if isinstance(ours, SecrettoolError):
             if not theirs.ok:
                 return both_refuse(ours, theirs)
-            name = named.edit_refused_by_secrettool(case.store, ours)
+            name = named.edit_refused_by_secrettool(case.store, case.edit, ours)
             if name is None and not self.sops.decrypt(theirs.out, case.store).ok:
                 return Outcome(Kind.SOPS_BREAKS, named.SOPS_REREADS)
             return Outcome(Kind.NAMED, name) if name else unexplained(f"secrettool alone refuses to {case.edit}: {ours.message}")

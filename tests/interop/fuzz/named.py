@@ -6,10 +6,12 @@ sops prints for the file of secrettool (which must hold the same), and of what i
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from secrettool.errors import SecrettoolError
 from secrettool.library import StoreName
+from tests.interop.fuzz.edits import Edit
 from tests.interop.fuzz.readings import Reading
 from tests.interop.fuzz.realsops import Answer
 
@@ -56,12 +58,14 @@ def refused_by_sops(answer: Answer) -> str | None:
 
 def other_status(error: SecrettoolError) -> str | None:
     """Why both refuse with different exit statuses."""
-    return EXPRESSION if error.code == 8 else None
+    if error.code == 8:
+        return EXPRESSION
+    return TAG if error.message.startswith("the value does not fit its tag") else None
 
 
-def own_mac(plain: Reading) -> str | None:
-    """Why secrettool opens a file of sops whose MAC sops does not accept."""
-    return LIST_COMMENT if plain.has_list_comment else None
+def own_mac(sealed: bytes) -> str | None:
+    """Why secrettool opens a file of sops whose MAC sops does not accept: it holds a comment as an element of a list."""
+    return LIST_COMMENT if re.search(rb"- ENC\[AES256_GCM,[^\]]*,type:comment\]", sealed) else None
 
 
 def not_lossless(store: StoreName, data: bytes, back: bytes) -> str | None:
@@ -94,6 +98,8 @@ def _misplaced(plain: Reading, mine: Reading) -> str | None:
     """What is wrong with what sops prints for the file of secrettool: a printing that is not read back, or comments at another place."""
     if plain.store == "ini" and plain.has_comment_key:
         return COMMENT_KEY
+    if plain.values != mine.values and plain.has_negative_zero:
+        return NEGATIVE_ZERO
     if plain.store != "yaml":
         return None
     if plain.values != mine.values:
@@ -123,15 +129,17 @@ def layout(mine: Reading, theirs: Reading) -> str | None:
 
 def _misprinted(mine: Reading, theirs: Reading) -> str | None:
     """Why sops prints a value so that it is not read back."""
-    if theirs.document is None and mine.has_indented_text:
+    if mine.has_indented_text:
         return DIGIT
     if mine.has_list_comment and "" in mine.comments:
         return EMPTY_LIST_COMMENT
     return TAB_FIRST if mine.has_tab_first else None
 
 
-def edit_refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | None:
+def edit_refused_by_secrettool(store: StoreName, edit: Edit, error: SecrettoolError) -> str | None:
     """Why secrettool refuses a change that sops makes."""
+    if store in ("dotenv", "ini") and edit.value in ("true", "false") and error.message.startswith("the change cannot be written as"):
+        return CLEAR_TYPED
     if error.message.startswith("null cannot stand in an encrypted"):
         return NULL
     if store == "ini" and error.message.startswith("a collection cannot stand in an encrypted"):
@@ -145,6 +153,8 @@ def edit_refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str 
 
 def edit_refused_by_sops(answer: Answer) -> str | None:
     """Why sops refuses a change that secrettool makes."""
+    if b"cannot encode node with unknown kind 0" in answer.err:
+        return TAB_FIRST
     return CRASH if answer.crashed else None
 
 
@@ -160,8 +170,8 @@ def edited_differently(plain: Reading, theirs: Reading, mine: Reading) -> str | 
         return ""
     if theirs.values is not None and theirs.values == mine.values:
         return COMMENT
-    if plain.store != "yaml":
-        return None
-    if plain.has_list_comment and "" in plain.comments:
-        return EMPTY_LIST_COMMENT
-    return _misprinted(theirs, mine) or _misprinted(mine, theirs)
+    if plain.store == "yaml":
+        if plain.has_list_comment and "" in plain.comments:
+            return EMPTY_LIST_COMMENT
+        return _misprinted(theirs, mine) or _misprinted(mine, theirs)
+    return None if plain.survives and theirs.survives and mine.survives else VALUE

@@ -41,13 +41,20 @@ class Reading:
 
     @cached_property
     def values(self) -> list[Any] | None:
-        """The values of all documents, with their types, without comments; None when the text cannot be read."""
-        return None if self.document is None else [plain(branch, comments=False) for branch in self.tree]
+        """The values of all documents, with their types, without comments; None when the text cannot be read.
+
+        The section of an INI file that is always there is left out when it is empty: sops drops its header.
+        """
+        return self._plain(comments=False)
 
     @cached_property
     def everything(self) -> list[Any] | None:
         """The same with the comments at their places."""
-        return None if self.document is None else [plain(branch, comments=True) for branch in self.tree]
+        return self._plain(comments=True)
+
+    def _plain(self, *, comments: bool) -> list[Any] | None:
+        found = None if self.document is None else [plain(branch, comments=comments) for branch in self.tree]
+        return [[item for item in found[0] if item != ("DEFAULT", [])]] if found and self.store == "ini" else found
 
     @cached_property
     def printed(self) -> bytes | None:
@@ -56,6 +63,11 @@ class Reading:
             return by_name(self.store).emit(self.tree)
         except SecrettoolError:
             return None
+
+    @cached_property
+    def survives(self) -> bool:
+        """Whether the values are the same after sops' printing."""
+        return self.printed is not None and Reading(self.store, self.printed).values == self.values
 
     @cached_property
     def has_comment_key(self) -> bool:
