@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,12 @@ def nobodys_environment(monkeypatch: pytest.MonkeyPatch, empty_home: Path) -> No
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(empty_home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(empty_home / ".config"))
+
+
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Undo what commands that hold plain text do to this process when they run inside it."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from secrettool.cli import output
+from secrettool.cli.hardening import harden
 from secrettool.cli.lazy import LazyGroup
 from secrettool.errors import (
     ConfigError,
@@ -92,6 +93,7 @@ class HookGroup(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error is printed, and its code returned."""
+        harden()
         try:
             return super().invoke(ctx)
         except SecrettoolError as error:
