@@ -10,8 +10,6 @@ Source: kustomize-controller internal/controller/kustomization_controller.go (re
 
 from __future__ import annotations
 
-import os
-import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -255,7 +253,7 @@ class _Pass:
             # What Flux generates holds nothing but what Git holds, so this copy may lie anywhere, as long as no file is opened.
             root = self.copied(self.root, allow_disk=True)
         if made.is_new:
-            _create(root, made.path, made.text.encode("utf-8", "surrogateescape"))
+            root.create(made.path, made.text.encode("utf-8", "surrogateescape"))
         else:
             root.write(made.path, made.text.encode("utf-8", "surrogateescape"))
         return root
@@ -328,11 +326,3 @@ def _is_kustomization(obj: Object) -> bool:
     """Whether it is a kustomization file among the resources; Flux drops these."""
     ref = ref_of(obj)
     return ref.kind == "Kustomization" and ref.group == "kustomize.config.k8s.io"
-
-
-def _create(root: SafeRoot, path: str, data: bytes) -> None:
-    """Make a file in the copy, which nobody else can reach; its folder has no links in its path."""
-    folder, name = posixpath.split(path)
-    place = os.path.join(root.path, folder, name)
-    with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(data)

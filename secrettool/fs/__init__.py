@@ -60,7 +60,7 @@ def read(path: str, *, limit: int | None = None) -> tuple[bytes, Stamp]:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise _unreadable(path, "is a directory")
-        data = _read_all(descriptor, limit)
+        data = read_all(descriptor, limit)
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {_cause(error)}") from error
     finally:
@@ -158,7 +158,8 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _read_all(descriptor: int, limit: int | None) -> bytes | None:
+def read_all(descriptor: int, limit: int | None) -> bytes | None:
+    """Everything, or None as soon as it is more than the limit: a file may grow meanwhile."""
     chunks: list[bytes] = []
     total = 0
     while chunk := os.read(descriptor, CHUNK):
@@ -169,7 +170,8 @@ def _read_all(descriptor: int, limit: int | None) -> bytes | None:
     return b"".join(chunks)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -179,7 +181,7 @@ def _write_through(path: str, data: bytes) -> None:
     # A rename would put a file in the place of /dev/null or of a pipe that someone reads.
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        _write_all(descriptor, data)
+        write_all(descriptor, data)
     finally:
         os.close(descriptor)
 
@@ -204,7 +206,7 @@ def _swap(path: str, data: bytes, old: os.stat_result | None, expected: Stamp | 
 def _write_temporary(temporary: str, data: bytes, old: os.stat_result | None) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
     try:
-        _write_all(descriptor, data)
+        write_all(descriptor, data)
         os.fchmod(descriptor, _final_mode(descriptor, old))
         os.fsync(descriptor)
     finally:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import HookError, OutputError, UnsafePath
-from secrettool.fs.openat import IRREGULAR, NEW_FILE, TOO_LARGE, Steps, open_root, our_errors, shown, write_all
+from secrettool.fs import write_all
+from secrettool.fs.openat import IRREGULAR, NEW_FILE, TOO_LARGE, Steps, open_root, our_errors, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

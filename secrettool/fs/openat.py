@@ -27,8 +27,6 @@ IRREGULAR = "HK121"
 TOO_LARGE = "HK120"
 """Code of something over a limit."""
 
-CHUNK = 1 << 20  # bytes; one read
-
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe that takes the place of the file just looked at would stop the program.
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -164,27 +162,6 @@ def our_errors(place: str, failure: type[InputError | OutputError] = InputError)
         refused = failure(f"cannot be {'opened' if failure is InputError else 'written'}: {cause(error)}")
         refused.file = shown(place)
         raise refused from None
-
-
-def read_all(descriptor: int, limit: int | None) -> bytes | None:
-    """Everything, or None as soon as it is more than the limit: a file may grow meanwhile."""
-    if limit is not None and os.fstat(descriptor).st_size > limit:
-        return None
-    chunks: list[bytes] = []
-    total = 0
-    while chunk := os.read(descriptor, CHUNK):
-        total += len(chunk)
-        if limit is not None and total > limit:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def kind_of(status: os.stat_result) -> Kind:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import HookError, InputError, OutputError, UnsafePath
+from secrettool.fs import read_all, write_all
 from secrettool.fs.openat import (
     GONE,
     IRREGULAR,
@@ -29,9 +30,7 @@ from secrettool.fs.openat import (
     open_root,
     opened_file,
     our_errors,
-    read_all,
     shown,
-    write_all,
 )
 
 if TYPE_CHECKING:

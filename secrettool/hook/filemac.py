@@ -15,8 +15,8 @@ from secrettool.errors import FormatError, HookError, KeyUnavailable
 from secrettool.flux import NEWEST
 from secrettool.flux.selectors import DECRYPT, is_decryption_disabled
 from secrettool.hook.entry import load, open_document
+from secrettool.hook.integrity import sealed_together
 from secrettool.hook.marker import marked_formats
-from secrettool.objects import section
 
 if TYPE_CHECKING:
     from secrettool.hook.marker import StoreName
@@ -85,13 +85,8 @@ def _sealed_together(data: bytes) -> list[bytes]:
         found = manifests.read(data.decode("utf-8", "surrogateescape"), file=None)
     except FormatError:
         return []
-    sets: dict[str, list[manifests.Manifest]] = {}
-    for manifest in found:
-        mac = section(manifest.obj, "sops").get("mac")
-        if isinstance(mac, str) and mac:
-            sets.setdefault(mac, []).append(manifest)
     return [
         "---\n".join(manifest.text for manifest in sealed).encode("utf-8", "surrogateescape")
-        for sealed in sets.values()
+        for sealed in sealed_together(found).values()
         if not all(is_decryption_disabled(manifest.obj, NEWEST) for manifest in sealed)
     ]

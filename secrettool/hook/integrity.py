@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 def verified_macs(manifests: Iterable[Manifest], keys: KeyRing) -> frozenset[str]:
     """The `sops.mac` texts that fit; documents with the same one are one file. What does not open is left to whoever opens it for good."""
+    return frozenset(mac for mac, file in sealed_together(manifests).items() if _fits(file, keys))
+
+
+def sealed_together(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
+    """The encrypted documents by their `sops.mac` text: those with the same one were encrypted as one file."""
     files: dict[str, list[Manifest]] = {}
     for manifest in manifests:
         mac = section(manifest.obj, "sops").get("mac")
         if isinstance(mac, str) and mac:
             files.setdefault(mac, []).append(manifest)
-    return frozenset(mac for mac, file in files.items() if _fits(file, keys))
+    return files
 
 
 def _fits(file: list[Manifest], keys: KeyRing) -> bool:
