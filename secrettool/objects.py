@@ -76,20 +76,29 @@ def is_secret(obj: Object) -> bool:
 def folded(obj: Object) -> dict[str, Any]:
     """A copy of a Secret with `stringData` put into `data`, as the API server does on a write; other objects as they are.
 
-    A value of `stringData` that is no text is left where it is: the API server refuses it.
+    Base64 on several lines, which kustomize writes, comes on one, as the API server stores it: otherwise equal values would look different. A value
+    of `stringData` that is no text is left where it is: the API server refuses it.
     """
     copy = dict(obj)
+    if not is_secret(obj):
+        return copy
+    if isinstance(copy.get("data"), Mapping):
+        copy["data"] = {key: _on_one_line(value) for key, value in copy["data"].items()}
     extra = copy.get("stringData")
-    if not is_secret(obj) or not isinstance(extra, Mapping):
+    if not isinstance(extra, Mapping):
         return copy
     if not all(isinstance(value, str) for value in extra.values()):
         return copy
     copy.pop("stringData")
-    data = dict(section(obj, "data"))
+    data = dict(section(copy, "data"))
     data.update({key: b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii") for key, value in extra.items()})
     if data:
         copy["data"] = data
     return copy
+
+
+def _on_one_line(value: Any) -> Any:
+    return value.replace("\n", "").replace("\r", "") if isinstance(value, str) else value
 
 
 def decode_base64(text: str) -> bytes | None:

@@ -150,6 +150,27 @@ def measure(program: Program, case: Case, times: int, environment: dict[str, str
     return {"encrypt": encrypted, "decrypt": repeat(times, decrypt)}
 
 
+def measure_build(contenders: list[Program], quick: bool, times: int, environment: dict[str, str], folder: Path) -> list[Cost]:
+    """Open a folder of encrypted Secrets: one `hook build`, which also checks them, beside one `sops decrypt` for each."""
+    plain = folder / "build"
+    plain.mkdir()
+    generator = random.Random(2)
+    for number in range(30 if quick else 300):
+        (plain / f"{number:04}.yaml").write_text(secret(number, 8, generator))
+    recipient = recipient_of(EXAMPLE / "keys/alice.agekey")
+    files = sorted(plain.iterdir())
+    run_all(contenders[0], ["encrypt", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", "-i"], files, environment)
+    costs = []
+    for program in contenders:
+        verb, names = (["hook", "build", "--build", "plain"], [plain]) if program.many_files else (["decrypt"], files)
+
+        def build(program: Program = program, verb: list[str] = verb, names: list[Path] = names) -> Cost:
+            return run_all(program, verb, names, environment)
+
+        costs.append(repeat(times, build))
+    return costs
+
+
 def recipient_of(key_file: Path) -> str:
     """The public half that age-keygen notes in a key file."""
     return next(line.split()[-1] for line in key_file.read_text().splitlines() if "public key" in line)
@@ -191,6 +212,8 @@ def main() -> None:
             results = [measure(program, case, times, environment, folder) for program in contenders]
             for verb in ("encrypt", "decrypt"):
                 print(table_row(case.name, verb, [result[verb] for result in results]), flush=True)
+        built = measure_build(contenders, options.quick, times, environment, folder)
+        print(table_row(f"{30 if options.quick else 300} Secrets", "build", built), flush=True)
 
 
 if __name__ == "__main__":

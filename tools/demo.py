@@ -1,6 +1,7 @@
 """A tour of secrettool over a copy of keys-example/: every step runs the command line and its result is checked.
 
-Ends with status 1 at the first result that is not as it should be. Needs nothing but secrettool itself; if the real sops is on PATH it takes part.
+Ends with status 1 at the first result that is not as it should be. Needs nothing but secrettool itself; the real sops, and kustomize or kubectl, take
+part when they are on PATH.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import NoReturn
 
 ENVELOPE = re.compile(rb"ENC\[[^]]*\]")
 EXAMPLE = Path(__file__).resolve().parent.parent / "keys-example"
+MEMORY = "/dev/shm"
 PRODUCTION = "clusters/production"
 DATABASE = f"{PRODUCTION}/database-secret.yaml"
 WEBHOOK = f"{PRODUCTION}/webhook-secret.yaml"
@@ -73,15 +75,18 @@ class Tour:
         if not script.exists():
             kept["PYTHONPATH"] = str(EXAMPLE.parent)
         self.environment = kept | {"XDG_CONFIG_HOME": str(root / ".config"), "NO_COLOR": "1"}
+        self.said = ""
+        self.no_memory = [] if os.access(MEMORY, os.W_OK) else ["--allow-disk"]
 
     def run(self, *arguments: str, status: int = 0, quiet: bool = False, who: str = "alice", editor: str = "") -> bytes:
-        """Run secrettool in the copy, show the command, and give back what it printed."""
+        """Run secrettool in the copy, show the command, and give back what it printed; `said` is what it said on stderr."""
         if not quiet:
             print(f"   $ secrettool {shlex.join(arguments)}")
         environment = self.environment | {"SOPS_AGE_KEY_FILE": str(self.root / f"keys/{who}.agekey"), "EDITOR": editor}
         done = subprocess.run([*self.program, *arguments], cwd=self.root, env=environment, capture_output=True, check=False)
         if done.returncode != status:
             fail(f"`secrettool {shlex.join(arguments)}` ended with {done.returncode}, not {status}:\n{done.stderr.decode()}")
+        self.said = done.stderr.decode()
         return done.stdout
 
     def read(self, name: str) -> bytes:
@@ -148,7 +153,7 @@ def change_values(tour: Tour) -> None:
     before = tour.read(DATABASE)
     script = tour.root / ".editor.py"
     script.write_text(EDITOR)
-    tour.run("edit", DATABASE, editor=shlex.join([sys.executable, str(script)]))
+    tour.run("edit", *tour.no_memory, DATABASE, editor=shlex.join([sys.executable, str(script)]))
     changes = changed_lines(body(before), body(tour.read(DATABASE)))
     check(len(changes) == 2 and all("ENC[" in line for line in changes), "the new text is encrypted, every other ciphertext stayed")
     check(b"pool_size=20\n        timeout=5s" in tour.run("decrypt", DATABASE, quiet=True), "the folded block kept its lines")
@@ -203,17 +208,48 @@ def interchange(tour: Tour) -> None:
         check(done.returncode == 0, f"sops opens {name}")
 
 
+def decrypt_at_apply(tour: Tour) -> None:
+    """What goes into a cluster: built, decrypted in memory, and nothing of it when something is wrong."""
+    heading("10. Decrypt at apply: from the folder to the objects, as Flux does it")
+    build = ["hook", "build", *tour.no_memory, "--root", ".", PRODUCTION]
+    expected = 10
+    if not (shutil.which("kustomize") or shutil.which("kubectl")):
+        print("       (neither kustomize nor kubectl is on PATH: one file of manifests instead of the overlay)")
+        build[-1], expected = DATABASE, 1
+    else:
+        check(tour.run(*build, status=5) == b"" and tour.said.count("HK152") == 2, "two Secrets hold a placeholder: nothing is printed (status 5)")
+        build.append("--allow-placeholders")
+    before = {path: path.read_bytes() for path in tour.root.rglob("*") if path.is_file()}
+    text = tour.run(*build)
+    check(text.count(b"\nkind: ") == expected and b"ENC[" not in text, f"{expected} objects, no ciphertext in them" if expected > 1 else "decrypted")
+    check(tour.run(*build, quiet=True) == text, "the same bytes a second time")
+    check(all(path.read_bytes() == data for path, data in before.items()), "no file was touched: what kustomize reads decrypted lay in memory")
+    marked = tour.run(*build, "--no-keys", who="nobody")
+    check(b"REPLACE_ME_NO_KEY" in marked and b"another-example" not in marked, "without any key: markers where values would be, for a review")
+
+
+def guard(tour: Tour) -> None:
+    """What must not reach a cluster does not."""
+    heading("11. The guard: a patch dropped the sops section, and the ciphertext would reach the cluster")
+    (tour.root / "broken.yaml").write_bytes(body(tour.read(DATABASE)) + b"\n")
+    tour.run("hook", "guard", "broken.yaml", status=5)
+    for line in tour.said.splitlines():
+        print(f"     {short(line)}")
+    check(tour.said.count("HK150") == 5, "five values are ciphertext: refused (status 5)")
+    tour.run("hook", "build", "broken.yaml", status=5)
+    check(True, "the build refuses it too")
+
+
 def main() -> None:
     """Copy the example to memory where there is such a place, and walk through it."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    memory = "/dev/shm"
-    folder = Path(tempfile.mkdtemp(prefix="secrettool-demo-", dir=memory if os.access(memory, os.W_OK) else None))
+    folder = Path(tempfile.mkdtemp(prefix="secrettool-demo-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     try:
         root = folder / "gitops"
         shutil.copytree(EXAMPLE, root)
         tour = Tour(root)
         print(f"A copy of keys-example/ in {root}; its keys are throwaway keys.")
-        for step in (show_rule, encrypt_everything, change_values, change_keys, verify, interchange):
+        for step in (show_rule, encrypt_everything, change_values, change_keys, verify, interchange, decrypt_at_apply, guard):
             step(tour)
     finally:
         shutil.rmtree(folder)

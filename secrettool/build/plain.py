@@ -91,5 +91,6 @@ def objects_of(found: list[manifests.Manifest], file: str) -> list[Object]:
         ref = ref_of(manifest.obj)
         if not (ref.kind and ref.api_version and (ref.name or ref.kind.endswith("List"))):
             missing = next(name for name, text in (("kind", ref.kind), ("apiVersion", ref.api_version), ("metadata.name", "")) if not text)
-            raise HookError(NO_OBJECT, f"not a Kubernetes object: it has no {missing}", subject=file, key=f"line {manifest.line}")
+            hint = "this is a kustomization file: build its folder" if ref.kind in ("Kustomization", "Component") else None
+            raise HookError(NO_OBJECT, f"not a Kubernetes object: it has no {missing}", subject=file, key=f"line {manifest.line}", hint=hint)
     return manifests.flatten_lists(manifest.obj for manifest in found)

@@ -114,7 +114,8 @@ class _Check:
         except ValueError:
             raise self.refused(file, place, "names a path that no file can have") from None
         if real != self.root and not real.startswith(self.root.rstrip("/") + "/") and (there or not is_text):
-            raise self.refused(file, place, "names a path that leads out of the root")
+            hint = "nothing outside of the root is read; name a folder above as the root with --root"
+            raise self.refused(file, place, "names a path that leads out of the root", hint)
         try:
             mode = os.stat(real).st_mode
         except (OSError, ValueError):
@@ -183,8 +184,8 @@ class _Check:
     def name(self, file: str) -> str:
         return shown(os.path.relpath(file, self.root))
 
-    def refused(self, file: str, place: str, message: str) -> UnsafePath:
-        return UnsafePath(REFUSED, message, subject=self.name(file), key=place or None)
+    def refused(self, file: str, place: str, message: str, hint: str | None = None) -> UnsafePath:
+        return UnsafePath(REFUSED, message, subject=self.name(file), key=place or None, hint=hint)
 
 
 def _named(fields: Fields) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,17 @@ def git(folder: str, *words: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def repository_above(folder: str) -> str | None:
+    """The nearest folder above a real path, or itself, that has `.git`; None when there is none. Git is not asked."""
+    place = folder
+    while not os.path.lexists(os.path.join(place, ".git")):
+        above = os.path.dirname(place)
+        if above == place:
+            return None
+        place = above
+    return place
+
+
 def file_at(revision: str, path: str) -> bytes | None:
     """What a file was in a revision.
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from secrettool import fs
-from secrettool.cli import hookkeys, hookoutput, options
+from secrettool.cli import hookkeys, hookoutput, options, output
+from secrettool.cli.git import repository_above
 from secrettool.cli.streams import write_stdout
 from secrettool.errors import ConfigError, InputError, Outcome, UsageError
 
@@ -161,10 +162,14 @@ def command(path: str, form: str, **given: Any) -> int:
     PATH unless only manifests are read. Remote bases and paths that lead out of the root are refused.
     """
     hookoutput.check_stdout(given["show"] or given["no_keys"])
+    if path == "-":
+        raise UsageError("PATH is a folder or a file", hint="a stream of manifests is for `secrettool hook decrypt`", code=Outcome.CONFIGURATION)
     job = Job.start(path, given)
     done = job.run(given)
     if done.errors:
         return hookoutput.tell_errors(done.errors)
+    if not done.objects:
+        output.warning(f"{path}: there is no object in it")
     write_stdout(_printed(done.objects, job.flux, form).encode("utf-8", "surrogateescape"))
     return Outcome.DONE
 
@@ -208,17 +213,13 @@ def _root(folder: str, given: str | None, *, needed: bool) -> str:
     """
     if given is not None:
         return os.path.realpath(given)
-    start = place = os.path.realpath(folder)
-    while not os.path.lexists(os.path.join(place, ".git")):
-        above = os.path.dirname(place)
-        if above == place:
-            if needed:
-                raise ConfigError(
-                    "no folder above it has .git, so the root of the source is not known", hint="name it with --root", code=Outcome.CONFIGURATION
-                )
-            return start
-        place = above
-    return place
+    start = os.path.realpath(folder)
+    found = repository_above(start)
+    if found is None and needed:
+        raise ConfigError(
+            "no folder above it has .git, so the root of the source is not known", hint="name it with --root", code=Outcome.CONFIGURATION
+        )
+    return found or start
 
 
 def _below(root: str, path: str) -> str:

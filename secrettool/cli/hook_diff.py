@@ -61,7 +61,7 @@ def command(path: str, form: str, against: str | None, exit_code: bool, **given:
     """Show what applying PATH would change: the objects in the cluster, and what the API server says that they would become.
 
     PATH is what `hook apply` takes. What counts is what counts for Flux: labels, annotations, and every field outside metadata and status. Values of
-    Secrets are shown as ***, or as *** (before) and *** (after) where they differ; so are all values of other objects that were encrypted. Nothing is
+    Secrets are hidden behind stars, marked (before) and (after) where they differ; so are all values of other objects that were encrypted. Nothing is
     written, but the server has to let the account patch. Objects that Flux would skip are passed over; objects that are in the cluster only are not
     looked for.
 
@@ -71,16 +71,13 @@ def command(path: str, form: str, against: str | None, exit_code: bool, **given:
         raise UsageError("stdin has no revisions", code=Outcome.CONFIGURATION)
     if against is None and given["no_keys"]:
         raise UsageError("--no-keys puts markers where values would be: against a cluster all would differ", code=Outcome.CONFIGURATION)
+    before = None if against is None else _before(path, against, given)  # a revision that is not there is told before anything is built
+    if before is not None and before.errors:
+        return hookoutput.tell_errors(before.errors)
     found = hookcluster.wanted(path, given)
     if found.errors:
         return hookoutput.tell_errors(found.errors)
-    if against is not None:
-        before = _before(path, against, given)
-        if before.errors:
-            return hookoutput.tell_errors(before.errors)
-        rows = _between(before, found)
-    else:
-        rows = _live(found, given)
+    rows = _live(found, given) if before is None else _between(before, found)
     if form == "json":
         _print_json(rows, against)
     else:

@@ -29,13 +29,13 @@ _OPTIONS = (
         "--key-secret",
         metavar="FILE",
         type=click.Path(),
-        help="Manifest of the Secret that secretRef names: *.agekey, *.asc, sops.vault-token.",
+        help="Manifest of the Secret that secretRef names: entries that end in .agekey or .asc, and sops.vault-token.",
     ),
     click.option(
         "--age-secret",
         metavar="FILE",
         type=click.Path(),
-        help="Manifest of the Secret of Flux's flag --sops-age-secret: only *.agekey counts, and only without the two options above.",
+        help="Manifest of the Secret of Flux's flag --sops-age-secret: only entries in .agekey count, and only without the two options above.",
     ),
     click.option("--env-keys/--no-env-keys", default=True, help="Whether keys of the environment open what no given key is for; on by default."),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from secrettool import fs
-from secrettool.cli import batch, options
+from secrettool.cli import batch, options, output
 from secrettool.cli.session import Session, about
 from secrettool.cli.targets import Target, files_below
 from secrettool.errors import FormatError, UsageError
@@ -57,6 +57,8 @@ def command(ctx: click.Context, /, old: str, new: str, paths: tuple[str, ...], *
         return _config(target.path, old, new, given) if _is_config(target.path) else _file(session, target, replaced, replacing, given)
 
     chosen = list(_naming(old, paths))
+    if not chosen:
+        output.warning("no file names OLD: is it written as in the files?")
     return batch.over(session, chosen, given["report"], one, command="keys rotate-recipient", quiet=("skipped", "unchanged"))
 
 

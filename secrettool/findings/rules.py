@@ -45,6 +45,11 @@ TITLES: Mapping[str, str] = {
     "HK152": "A placeholder",
     "HK153": "A Secret that is too large",
     "HK154": "A generator that did not run",
+    # functions of kustomize
+    "HK160": "A configuration of a function that cannot be used",
+    "HK161": "A key that is produced twice",
+    "HK162": "Not a resource list",
+    "HK163": "A decrypted file that cannot be used",
     # placeholders and protection
     "AN01": "The next pass of Flux resets a filled value",
     "AN02": "Flux deletes the object once it leaves git",

@@ -24,7 +24,7 @@ class FluxVersion(NamedTuple):
         """
         found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
         if found is None:
-            raise ConfigError("not a version of kustomize-controller", hint="write it like 1.7.3", code=Outcome.CONFIGURATION)
+            raise ConfigError(f"{text!r} is not a version of kustomize-controller", hint="write it like 1.7.3", code=Outcome.CONFIGURATION)
         return cls(*(int(part or 0) for part in found.groups()))
 
     @property

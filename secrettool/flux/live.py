@@ -78,13 +78,22 @@ def patched(live: LiveObject | None, manager: str, patch: Object) -> LiveObject:
         manager: Who writes.
         patch: A JSON merge patch: null removes. For a new object the whole of it.
     """
-    before = flatten(live.obj) if live else {}
-    obj = _stored(merged(before, patch))
-    after = flatten(obj)
+    return updated(live, manager, _stored(merged(flatten(live.obj) if live else {}, patch)))
+
+
+def updated(live: LiveObject | None, manager: str, obj: Object) -> LiveObject:
+    """The object after a manager wrote it in any way but by an apply.
+
+    Args:
+        live: The object before; None when it is new.
+        manager: Who writes.
+        obj: The object afterwards, as the API server stores it.
+    """
+    before, after = flatten(live.obj) if live else {}, flatten(obj)
     written = frozenset(path for path, value in owned(after).items() if path not in before or before[path] != value)
     gone = before.keys() - after.keys()
     managers = _without(live.managers if live else (), written | gone)
-    return LiveObject(obj, _with(managers, FieldManager(manager, "Update", written)))
+    return LiveObject(dict(obj), _with(managers, FieldManager(manager, "Update", written)))
 
 
 def applied(live: LiveObject | None, manager: str, payload: Object) -> LiveObject:

@@ -82,7 +82,7 @@ class _Reader:
 
     def key(self) -> str:
         """Read a key, and go to where its value begins."""
-        if self.text.startswith(_EXPORT, self.place) and self._at(self.place + len(_EXPORT)) in _BLANKS:
+        if self.text.startswith(_EXPORT, self.place) and _is_blank(self._at(self.place + len(_EXPORT))):
             self.place += len(_EXPORT)
             self._skip(_BLANKS)
         for end in range(self.place, len(self.text)):
@@ -106,13 +106,13 @@ class _Reader:
         return self._quoted(quote, earlier) if quote in _QUOTES else self._plain(earlier)
 
     def _plain(self, earlier: Mapping[str, str]) -> str:
-        end = self.place
-        while self._at(end) not in ("\n", "\r", ""):
-            end += 1
-        line = self.text[self.place : end]
-        self.place = end
-        comment = max((match.start() + 1 for match in _comment().finditer(line)), default=len(line))
-        return _expanded(line[:comment].strip(_BLANKS), earlier)
+        end = self.text.find("\n", self.place)
+        line = self.text[self.place : None if end < 0 else end].partition("\r")[0]
+        self.place += len(line)
+        comment = line.rfind("#")
+        while comment > 0 and not _is_blank(line[comment - 1]):
+            comment = line.rfind("#", 0, comment)
+        return _expanded((line[:comment] if comment > 0 else line).strip(_BLANKS), earlier)
 
     def _quoted(self, quote: str, earlier: Mapping[str, str]) -> str:
         end = self.text.find(quote, self.place + 1)
@@ -129,5 +129,37 @@ class _Reader:
             self.place += 1
 
     def _at(self, place: int) -> str:
-        """The character at a place; "" behind the end, which is in no list of characters that are looked for but in every string: use tuples."""
-        return self.text[place] if place < len(self.text) else ""
+        return self.text[place : place + 1]
+
+
+def _may_name(char: str) -> bool:
+    """Whether a key may hold a character; blanks inside one are let through. Go looks at each byte as if it were a character of Latin-1."""
+    if char in "_." or _is_blank(char):
+        return True
+    return all(byte in b"\x85\xa0" or category(chr(byte))[0] in "LN" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _is_blank(char: str) -> bool:
+    return char != "" and char in _BLANKS
+
+
+def _unescaped(value: str) -> str:
+    """A value in double quotes with its escapes; a dollar sign keeps its backslash for `_expanded`."""
+    known = {"\\n": "\n", "\\r": "\r"}
+    return re.sub(r"\\([^$])", r"\1", re.sub(r"\\.", lambda match: known.get(match[0], match[0]), value))
+
+
+@lru_cache(maxsize=1)
+def _reference() -> re.Pattern[str]:
+    return re.compile(r"(\\)?\$(\()?\{?([A-Z0-9_]+)?\}?")
+
+
+def _expanded(value: str, earlier: Mapping[str, str]) -> str:
+    """A value with `$NAME` and `${NAME}` replaced by earlier keys of the file; what is not there is empty."""
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[1]:
+            return match[0][1:]
+        return earlier.get(match[3], "") if match[3] else match[0]
+
+    return _reference().sub(replaced, value) if "$" in value else value

@@ -138,3 +138,14 @@ def test_da_36_plugin_yaml_calls_this_program(tmp_path: Path) -> None:
     assert spec["generate"] == {"command": ["secrettool", "cmp", "generate"]}
     assert (spec["version"], spec["discover"]["find"]["command"]) == ("v1", ["secrettool", "cmp", "discover"])
     assert all(set(entry) == {"name", "title", "tooltip", "collectionType", "string"} for entry in spec["parameters"]["static"])
+
+
+def test_da_36_discover_follows_kustomization_files(tmp_path: Path) -> None:
+    box = Sandbox(tmp_path)
+    for name in ("base", "overlay"):
+        (tmp_path / name).mkdir()
+    box.encrypted("base/secret.yaml", SECRET, *OPTIONS)
+    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [secret.yaml, ../overlay]\n")
+    (tmp_path / "overlay" / "kustomization.yaml").write_text("resources: [../base, ../gone, https://example.com/x]\n")
+    box.folder = tmp_path / "overlay"
+    assert box.call("cmp", "discover").stdout == "../base/secret.yaml\n"

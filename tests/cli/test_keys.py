@@ -149,3 +149,9 @@ def test_what_is_no_key_is_refused(box: Sandbox, old: str, new: str) -> None:
     done = box.call("keys", "rotate-recipient", old, new, ".")
     assert done.returncode == 1
     assert "is not one key" in done.stderr
+
+
+def test_recipient_that_nothing_names_is_told(repository: Sandbox) -> None:
+    done = repository.call("keys", "rotate-recipient", "0" * 40, AGE3, ".")
+    assert done.returncode == 0
+    assert "no file names OLD" in done.stderr

@@ -151,6 +151,18 @@ def test_a_path_without_a_folder_is_an_error(root: Path) -> None:
     assert rules(opened(root, "app/file")) == [("HK122", "app/file")]
 
 
+def test_a_path_that_goes_in_circles_is_an_error(root: Path) -> None:
+    (root / "app/a").symlink_to("a")
+    assert rules(opened(root, "app/a")) == [("HK121", "app/a")]
+
+
+def test_numbers_and_booleans_become_text_where_go_makes_them_so(root: Path) -> None:
+    put(root, k="resources: [1, 1.5, yes, y]\npatches: [{path: 2}]")
+    for name in ("1", "1.5", "true"):
+        (root / "app" / name).mkdir()
+    assert rules(opened(root)) == [("HK121", "app/2"), ("HK122", "app/1"), ("HK122", "app/1.5"), ("HK122", "app/true")]
+
+
 def test_fields_may_be_written_in_any_case(root: Path) -> None:
     put(root, k="SecretGenerator: [{Envs: [a.env]}]", a__env=sealed("A=1\n", "dotenv"))
     assert list(opened(root).opened) == ["app/a.env"]

@@ -9,6 +9,7 @@ every byte.
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -135,6 +136,11 @@ class Comparison:
         assert isinstance(done, bytes)
         return done
 
+    def _decrypt(self, data: bytes, store: StoreName) -> bytes:
+        done = secrettool.decrypt(data, store, runtime=self.runtime)
+        assert isinstance(done, bytes)
+        return done
+
     # ---- refusals ----
 
     def _refused(self, case: Case, mine: bytes | SecrettoolError, own: Answer) -> Outcome:
@@ -152,11 +158,11 @@ class Comparison:
 
     def _encrypted(self, case: Case, mine: bytes, opened: Answer, own: bytes, printed: Answer) -> Outcome:
         try:
-            back = secrettool.decrypt(mine, case.store, runtime=self.runtime)
+            back = self._decrypt(mine, case.store)
         except SecrettoolError as error:
             return unexplained(f"secrettool does not open its own file: {error.message}")
         if back != case.data:
-            name = named.not_lossless(case.store, case.data, bytes(back))  # type: ignore[arg-type]
+            name = named.not_lossless(case.store, case.data, back)
             if name is None:
                 return unexplained("the bytes do not come back")
             return Outcome(Kind.NAMED, name)
@@ -183,10 +189,9 @@ class Comparison:
 
     def _decrypted(self, case: Case, own: bytes, printed: Answer) -> Outcome:
         try:
-            back = secrettool.decrypt(own, case.store, runtime=self.runtime)
+            back = self._decrypt(own, case.store)
         except SecrettoolError as error:
             return unexplained(f"secrettool does not open the file of sops: {error.message}") if printed.ok else both_refuse(error, printed)
-        assert isinstance(back, bytes)
         if printed.crashed:
             return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
         accepted = printed.ok
@@ -198,7 +203,7 @@ class Comparison:
             return EQUAL if accepted else Outcome(Kind.SOPS_BREAKS, named.LIST_COMMENT)
         ours, theirs = Reading(case.store, back), Reading(case.store, printed.out)
         name = named.layout(ours, theirs) if printed.ok else None
-        if name is None and not accepted and ours.values == theirs.values and ours.comments == theirs.comments:
+        if name is None and not accepted and ours.values == theirs.values and not Counter(theirs.comments) - Counter(ours.comments):
             name = named.LIST_COMMENT
         if name is None:
             return unexplained("secrettool prints something else for the file of sops")
@@ -223,6 +228,8 @@ class Comparison:
         if not theirs.ok:
             name = named.edit_refused_by_sops(theirs)
             return Outcome(Kind.SOPS_REFUSES, name) if name else unexplained(f"sops alone refuses to {case.edit}: {theirs.reason()}")
+        if case.edit.verb not in ("set", "unset") and self._decrypt(ours, case.store) != self._decrypt(own, case.store):
+            return unexplained("the rotation of secrettool changes the text")
         return self._read_across(case, theirs.out, ours)
 
     def _read_across(self, case: Case, theirs: bytes, ours: bytes) -> Outcome:

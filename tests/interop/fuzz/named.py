@@ -24,10 +24,12 @@ COMMENT_KEY = "D12 INI key that is a comment"
 VALUE = "value that sops' printing changes"
 COMMENT = "comment that sops' printing moves or loses"
 INLINE = "inline comment stays inline"
+ALIAS_INLINE = "inline comment behind an alias becomes a line"
 MOVED = "comment behind the last value moves"
 DIGIT = "wrong indentation digit"
 STEP = "indentation of a block scalar"
 TWO_MARKS = "two byte order marks"
+LIBYAML = "YAML that libyaml does not take"
 BEHIND = "text behind the JSON object"
 NULL = "D5 null"
 CLEAR_TYPED = "number or boolean in clear text"
@@ -44,6 +46,8 @@ def refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | Non
         return EXPRESSION
     if store == "yaml" and error.message.startswith("there are two byte order marks"):
         return TWO_MARKS
+    if store == "yaml" and error.message.startswith("did not find expected whitespace or line break"):
+        return LIBYAML
     if store == "yaml" and error.message.startswith("the value does not fit its tag"):
         return TAG
     if store == "ini" and error.message.startswith("an INI key - "):
@@ -53,6 +57,8 @@ def refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | Non
 
 def refused_by_sops(answer: Answer) -> str | None:
     """Why sops refuses to encrypt what secrettool encrypts."""
+    if b"cannot encode node with unknown kind 0" in answer.err:
+        return TAB_FIRST
     return CRASH if answer.crashed else None
 
 
@@ -86,7 +92,7 @@ def damaged(plain: Reading, mine: Reading, own: Reading) -> str | None:
     if plain.everything != mine.everything and mine.text != plain.printed:
         return _misplaced(plain, mine)
     if plain.everything == own.everything:
-        return None
+        return ALIAS_INLINE if plain.store == "yaml" and mine.comments and mine.bare == own.bare else None
     if plain.store == "yaml" and plain.has_list_comment and "" in plain.comments:
         return EMPTY_LIST_COMMENT
     if plain.has_negative_zero:
@@ -138,7 +144,7 @@ def _misprinted(mine: Reading, theirs: Reading) -> str | None:
 
 def edit_refused_by_secrettool(store: StoreName, edit: Edit, error: SecrettoolError) -> str | None:
     """Why secrettool refuses a change that sops makes."""
-    if store in ("dotenv", "ini") and edit.value in ("true", "false") and error.message.startswith("the change cannot be written as"):
+    if store in ("dotenv", "ini") and edit.value[:1] not in ('"', "{", "n", "") and error.message.startswith("the change cannot be written as"):
         return CLEAR_TYPED
     if error.message.startswith("null cannot stand in an encrypted"):
         return NULL

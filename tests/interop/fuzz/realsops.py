@@ -85,22 +85,13 @@ class RealSops:
         answer = self._run(*(name if word == FILE else word for word in argv))
         return answer._replace(out=(self.folder / name).read_bytes())
 
-    def edit(self, data: bytes, store: StoreName, plain: bytes) -> Answer:
-        """Let an editor put another plain text in the place of the one there is."""
-        new = self._write("new", plain, store)
-        return self.change(data, store, f"EDITOR=cp {self.folder / new}", "edit", FILE)
-
     def _write(self, name: str, data: bytes, store: StoreName) -> str:
         name += SUFFIX[store]
         (self.folder / name).write_bytes(data)
         return name
 
     def _run(self, *argv: str) -> Answer:
-        environ = self.environ
-        if argv[0].startswith("EDITOR="):
-            environ = environ | {"EDITOR": argv[0].removeprefix("EDITOR=")}
-            argv = argv[1:]
         done = subprocess.run(
-            [self.program, *argv], cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            [self.program, *argv], cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
         )
         return Answer(done.returncode, done.stdout, done.stderr)

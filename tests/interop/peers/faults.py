@@ -1,0 +1,136 @@
+"""An HTTP server on loopback that fails on demand, notes what it is asked, and passes the rest on to a real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding", "host"})
+
+
+class Answer(NamedTuple):
+    """What is answered instead of the real server.
+
+    Attributes:
+        status: Of HTTP.
+        body: JSON, or text as it is.
+        headers: Besides the usual ones.
+        cut: Whether the connection ends in the middle of the body.
+    """
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = {}
+    cut: bool = False
+
+    def data(self) -> bytes:
+        """The body's bytes."""
+        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body or {}).encode()
+
+
+class Asked(NamedTuple):
+    """A request that came in.
+
+    Attributes:
+        method: Of HTTP.
+        path: With its query.
+        headers: Names in small letters.
+        body: As sent.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class FaultyServer:
+    """The server.
+
+    Attributes:
+        url: Its address.
+        faults: Answers to the next requests, one each.
+        endless: Answer to all others; None passes them on, or is 404 without a real server.
+        asked: Every request so far.
+    """
+
+    def __init__(self, url: str, upstream: str | None) -> None:
+        self.url = url
+        self.faults: deque[Answer] = deque()
+        self.endless: Answer | None = None
+        self.asked: list[Asked] = []
+        self._upstream = upstream
+
+    def paths(self) -> list[str]:
+        """Method and path of every request so far."""
+        return [f"{asked.method} {asked.path}" for asked in self.asked]
+
+    def answer(self, asked: Asked) -> Answer:
+        """What to say to a request."""
+        self.asked.append(asked)
+        if self.faults:
+            return self.faults.popleft()
+        if self.endless is not None:
+            return self.endless
+        return self._passed_on(asked) if self._upstream else Answer(404, {"errors": []})
+
+    def _passed_on(self, asked: Asked) -> Answer:
+        assert self._upstream is not None
+        connection = HTTPConnection(urlsplit(self._upstream).netloc, timeout=10)
+        try:
+            headers = {name: text for name, text in asked.headers.items() if name not in HOP_BY_HOP}
+            connection.request(asked.method, asked.path, asked.body or None, headers)
+            told = connection.getresponse()
+            body = told.read().decode()
+            return Answer(told.status, body, {name: text for name, text in told.getheaders() if name.lower() not in HOP_BY_HOP})
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(upstream: str | None = None) -> Iterator[FaultyServer]:
+    """A server that answers in threads of this process until the block ends.
+
+    Args:
+        upstream: URL of the real server behind it.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            told = server.answer(Asked(self.command, self.path, {name.lower(): text for name, text in self.headers.items()}, body))
+            data = told.data()
+            self.send_response(told.status)
+            for name, text in {"Content-Type": "application/json", **told.headers}.items():
+                self.send_header(name, text)
+            if told.status != 204:
+                self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if told.status != 204:
+                self.wfile.write(data[: len(data) // 2] if told.cut else data)
+            self.close_connection = told.cut
+
+        do_GET = do_POST = do_PUT = do_LIST = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: the log would hold paths and tokens."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        listener.daemon_threads = True
+        server = FaultyServer(f"http://127.0.0.1:{listener.server_port}", upstream)
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, name="faults", daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            listener.shutdown()
+            thread.join()
