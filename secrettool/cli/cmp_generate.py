@@ -26,7 +26,7 @@ from secrettool.errors import ConfigError, Outcome
 def command(*, allow_disk: bool, show: bool) -> int:
     """Build the current folder, decrypt what is encrypted in it, refuse what must not reach a cluster, and print the objects.
 
-    Settings come from variables that begin with ARGOCD_ENV_SECRETTOOL_ (BUILD, MAC, SOURCES, STRICT_FLUX, ALLOW_EMPTY, ALLOW_PLACEHOLDERS) and from
+    Settings come from variables such as ARGOCD_ENV_SECRETTOOL_MAC (also BUILD, SOURCES, STRICT_FLUX, ALLOW_EMPTY, ALLOW_PLACEHOLDERS) and from
     parameters of the same names. Exit code 2 when there is no object, because Argo CD would prune everything.
     """
     hookoutput.check_stdout(show)
