@@ -290,7 +290,7 @@ def sealed_text(store: Store, document: Document, sealer: TreeSealer, data_key: 
     if len(back) != len(document.tree) or not all(map(alike, back, document.tree)):
         raise TreeEncryptError(
             "the encrypted file could not be opened again",
-            hint="the text has unusual line breaks (a lone CR, NEL, U+2028 or U+2029) beside a comment: write them as escapes or as line feeds",
+            hint="a comment beside an unusual break (a lone CR, NEL, U+2028 or U+2029) or behind the last value can be read in two ways: move it",
         )
     return data
 

@@ -30,8 +30,8 @@ def test_rotate_and_set_keep_a_comment_that_stands_behind_the_key_of_the_section
     assert "\nsops: #ENC[" in sealed
     rotated = secrettool.rotate(sealed, "yaml", runtime=runtime)
     assert secrettool.decrypt(rotated, "yaml", runtime=runtime) == "a: x\n# c\n"
-    changed = secrettool.set_value(sealed, "yaml", ["a"], "y", runtime=runtime)
-    assert secrettool.decrypt(changed, "yaml", runtime=runtime) == "a: y\n# c\n"
+    changed = secrettool.set_value(sealed, "yaml", ["a"], "two", runtime=runtime)
+    assert secrettool.decrypt(changed, "yaml", runtime=runtime) == "a: two\n# c\n"
 
 
 def test_a_zone_of_24_hours_is_taken_where_it_is_neither_encrypted_nor_hashed(runtime: secrettool.Runtime) -> None:

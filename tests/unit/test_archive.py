@@ -98,6 +98,14 @@ def test_archives_of_gnu_tar_are_unpacked(tmp_path: Path, options: list[str]) ->
     assert os.readlink(target / "l") == "deep/er/f"
 
 
+def test_numbers_in_binary_are_read(tmp_path: Path) -> None:
+    header = bytearray(member("f", size=3).tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\x80" + (3).to_bytes(11, "big")
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + sum(header[156:512]) + 256)
+    unpack(bytes(header) + b"abc".ljust(512, b"\0"), str(tmp_path))
+    assert content(tmp_path) == {"f": b"abc"}
+
+
 def test_modes_of_the_archive_do_not_count(tmp_path: Path) -> None:
     unpack(packed((member("d", tarfile.DIRTYPE, mode=0o777), b""), (member("d/f", size=1, mode=0o4777), b"x")), str(tmp_path))
     assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
@@ -235,6 +243,15 @@ def test_a_cut_compression_is_refused(tmp_path: Path) -> None:
     for cut in (5, 30, len(data) // 2):
         with pytest.raises(InputError, match="damaged"):
             unpack(data[:cut], str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [b"\xff" * 12, b"12x" + bytes(9), b"-1" + bytes(10)])
+def test_a_size_that_is_no_number_is_refused(tmp_path: Path, size: bytes) -> None:
+    header = bytearray(member("f").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = size
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + sum(header[156:512]) + 256)
+    with pytest.raises(InputError, match="a number"):
+        unpack(bytes(header), str(tmp_path))
 
 
 def test_a_changed_header_is_refused(tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ class Assembly:
         if failed:
             self.move_comments(check)
             text = self.text()
+            self.document.fragile = True  # rare enough to be opened again before anybody relies on it
         return text
 
     def edits(self) -> list[Edit]:
@@ -229,14 +230,15 @@ class Assembly:
         """
         sealing, sealer = self.sealing, self.sealer
         moves = _Moves(self.edits(), check)
-        by_start = {edit[0]: index for index, edit in enumerate(sealing.edits)}
+        # What an alias is written out as may be inserted at the same place, behind an empty comment.
+        sealed = {edit[:2]: index for index, edit in enumerate(sealing.edits) if edit[2].startswith("ENC[")}
         comments: list[tuple[int | None, Comment, TreePath]]
         comments = [(number, comment, sealing.paths[number]) for number, comment in sealing.comments.items()]
         comments += [(None, comment, ()) for comment, _ in self.document.dropped]
         for number, comment, path in comments:
             place = moves.behind(comment.start)
             there = moves.paths.get(place)
-            index = by_start.get(comment.start + 1)
+            index = sealed.get((comment.start + 1, comment.end))
             if there is not None and index is None and place in moves.bare and sealer.selects(there):
                 # As in `Sealing`: sops takes the empty comment of a list for "".
                 sealing.edits.append((comment.start + 1, comment.end, sealer.extra(" ", "comment", there)))

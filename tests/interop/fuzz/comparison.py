@@ -249,7 +249,7 @@ class Comparison:
                 return Outcome(Kind.SOPS_BREAKS, named.SOPS_REREADS)
             return unexplained(f"secrettool does not open what sops changed: {opened.message}")
         if not printed.ok:
-            if sops.decrypt(theirs, case.store).crashed and printed.crashed:
+            if printed.crashed:
                 return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
             return unexplained(f"sops does not open what secrettool changed: {printed.reason()}")
         name = named.edited_differently(Reading(case.store, case.data), Reading(case.store, opened), Reading(case.store, printed.out))

@@ -47,3 +47,10 @@ def test_an_empty_comment_that_the_section_moves_into_a_list_is_no_element_there
 def test_two_byte_order_marks_are_refused() -> None:
     with pytest.raises(FormatError, match="two byte order marks"):
         STORE.parse(b"\xef\xbb\xbf\xef\xbb\xbfa: x\n")
+
+
+def test_an_alias_beside_an_empty_comment_that_the_section_moves_is_written_out() -> None:
+    text = b"  k:\n   &x #\n  - y\n  l: {z: *x #\n}"
+    sealed = seal(STORE, text)
+    assert b"&was_inline_alias_x [" in sealed
+    assert open_sealed(STORE, sealed) == text
