@@ -78,8 +78,9 @@ help-texts: $(VENV)/.check
 	@echo "check: help texts in the documentation" && $(PY) tools/check_help.py
 
 workflows: $(VENV)/.check
-	@echo "check: workflows" && $(BIN)/zizmor --quiet --offline --no-progress .github \
+	@echo "check: workflows" && $(BIN)/zizmor --quiet --offline --no-progress .github action.yml \
 	  && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml \
+	  && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml \
 	  && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 spelling: $(VENV)/.check

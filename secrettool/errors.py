@@ -19,7 +19,9 @@
     │   ├── IntegrityError              7    the MAC of a file does not fit
     │   ├── UnsafePath                  7    a path that leaves its root, or names no regular file
     │   └── GuardError                  5    something that must not reach the cluster
-    └── ClusterError                    8    the API server refused, or cannot be reached
+    ├── ClusterError                    8    the API server refused, or cannot be reached
+    └── SourceError                     3    a value that its source does not give; carries a rule such as VL01 (7 when it does not decrypt)
+        └── ProviderLoginError          4    no login at a provider, so none of its values
 
 Texts name the file, the place in it and the cause; they never hold a leaf value, a key, or a digest of one.
 """
@@ -231,3 +233,47 @@ class ClusterError(SecrettoolError):
         self.status = status
         self.reason = reason
         self.file = subject
+
+
+class SourceError(SecrettoolError):
+    """A value for a placeholder that its source does not give.
+
+    Args:
+        rule: Its code: `VL01` missing, `VL02` empty, `VL03` a placeholder itself, `VL04` refused, `VL05` not of the form that it should have, `VL06`
+            described wrongly, `VL07` no answer, `VL08` not decrypted, `VL09` no login.
+        message: The cause; never a value, nor the text of a provider, which may quote one.
+        subject: The value's name in the map.
+        where: Its source, such as `env SMTP_PASSWORD` or `kv: authentik#smtp-password`.
+        hint: What to try.
+        code: Exit code when it is not the one of the class.
+    """
+
+    exit_code = Outcome.SOME_FAILED
+
+    def __init__(
+        self,
+        rule: str,
+        message: str,
+        *,
+        subject: str | None = None,
+        where: str | None = None,
+        hint: str | None = None,
+        code: ExitCode | Outcome | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, where=where, code=code)
+        self.rule = rule
+        self.file = subject
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no value, or an empty one; whoever can do without it may go on."""
+        return self.rule in ("VL01", "VL02")
+
+    def __str__(self) -> str:
+        return f"{self.rule} {super().__str__()}"
+
+
+class ProviderLoginError(SourceError):
+    """A provider let nobody in."""
+
+    exit_code = Outcome.NO_LOGIN

@@ -123,7 +123,7 @@ def _hit(place: Place, text: str, tokens: tuple[str, ...], key: str | None = Non
     if key == _REGISTRY_LOGINS:
         inner = tuple(_inner(_registry_texts(text), tokens))
     elif kind == "embedded":
-        inner = tuple(_inner(_document_texts(text), tokens))
+        inner = tuple(_inner(document_texts(text), tokens))
     if kind is None and not inner:
         return None
     return Hit(pointer(place), kind or "embedded", key, inner=inner)
@@ -171,7 +171,7 @@ def _entries(obj: Object, field: str) -> list[tuple[str, str]]:
 # ---- documents inside a value --------------------------------------------------------------------------------------------------------------------
 
 
-def _document_texts(text: str) -> Iterable[tuple[Place, str]]:
+def document_texts(text: str) -> Iterable[tuple[Place, str]]:
     """The string leaves of JSON or of one YAML document; none when the text is neither, or a lone scalar."""
     try:
         return texts(json.loads(text)) if text.lstrip()[:1] in ("{", "[") else _yaml_texts(text)
@@ -181,7 +181,7 @@ def _document_texts(text: str) -> Iterable[tuple[Place, str]]:
 
 def _registry_texts(text: str) -> Iterator[tuple[Place, str]]:
     """The string leaves of a file with logins of registries, `user:password` of each login decoded."""
-    for place, leaf in _document_texts(text):
+    for place, leaf in document_texts(text):
         is_login = place is not None and place[1] == "auth" and pointer(place).startswith("/auths/")
         plain = decode_base64(leaf) if is_login else None
         yield place, leaf if plain is None else plain.decode("utf-8", "surrogateescape")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from secrettool.check.lines import Lines
 from secrettool.check.repository import Located, Repository
 from secrettool.findings import Finding
 from secrettool.flux import Controller, FluxKustomization, what_flux_does
@@ -27,10 +28,10 @@ def ciphertext_findings(repository: Repository, *, controller: Controller = Cont
     """
     return [
         finding
-        for _, kustomization, manifests in repository.applied
-        for located in manifests
-        if not is_opened(located.obj, kustomization, controller)
-        for finding in _findings(located, replace(kustomization, suspend=False), controller)
+        for applied in repository.applied
+        for located in applied.manifests
+        if not is_opened(located.obj, applied.kustomization, controller)
+        for finding in _findings(located, replace(applied.kustomization, suspend=False), controller, repository.lines)
     ]
 
 
@@ -39,10 +40,11 @@ def is_opened(obj: Object, kustomization: FluxKustomization, controller: Control
     return is_decrypting(kustomization) and not is_decryption_disabled(obj, controller.version)
 
 
-def _findings(located: Located, kustomization: FluxKustomization, controller: Controller) -> Iterator[Finding]:
+def _findings(located: Located, kustomization: FluxKustomization, controller: Controller, lines: Lines) -> Iterator[Finding]:
     sealed = list(_sealed(located.obj))
     if not sealed:
         return
+    line = lines.of(located.file, located.line, sealed[0])
     if not is_secret(located.obj):
         text: str | None = "the ciphertext goes to the cluster as it is"
     else:
@@ -52,7 +54,7 @@ def _findings(located: Located, kustomization: FluxKustomization, controller: Co
         why = f"decrypt: disabled keeps {kustomization} from opening it" if on_request else f"{kustomization} decrypts nothing"
         hint = _HINT_DISABLED if on_request else _HINT
         key = ", ".join(sealed) or None
-        yield Finding("HK001", "error", f"{why}: {text}", located.file, located.line, located.subject, key, hint)
+        yield Finding("HK001", "error", f"{why}: {text}", located.file, line, located.subject, key, hint)
 
 
 def _outcome(secret: Object, kustomization: FluxKustomization, controller: Controller) -> tuple[str | None, list[str]]:

@@ -5,113 +5,131 @@ Each Secret is put through `what_flux_does` as it is now, once it was filled, an
     rows 1 and 11     never created                                          AN08
     row 5 with 12     not touched, but deleted as soon as it leaves git      AN02
     rows 6 and 9      set back to what git says                              PH003 for a placeholder, AN01 for another value
+
+What the map does about it counts: a target that creates the Secret, and the annotation that it gets in the cluster with its values.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from secrettool.check.decryption import SEALED, is_opened
+from secrettool.check.lines import Lines, entry_pointer
+from secrettool.check.mapped import Mapped
+from secrettool.check.protection import RECOMMENDED
 from secrettool.check.repository import Located, Repository
-from secrettool.findings import Finding
+from secrettool.findings import Finding, Severity
 from secrettool.flux import PATCH_MANAGER, Controller, Effect, FluxKustomization, LiveObject, what_flux_does
 from secrettool.flux.fields import flatten, nest
 from secrettool.flux.live import patched as written
 from secrettool.flux.secret import normalised
 from secrettool.flux.selectors import RECONCILE, SSA, is_merged
-from secrettool.objects import Object, Ref, is_secret, ref_of, section
+from secrettool.objects import Object, is_secret, section
 from secrettool.placeholders import DEFAULT_TOKENS, find
 
 _FILLED = b64encode(b"filled by the check").decode("ascii")
 
 _HINT_CREATE = "use ssa: IfNotPresent, which creates it once, or let the patcher create it from the manifest"
 _HINT_PRUNE = "annotate the live object with reconcile: disabled when it is filled"
-_HINT_RESET = (
-    "use ssa: IfNotPresent in git and reconcile: disabled on the live object, or leave the key out of the manifest, "
-    "or add a spec.ignore rule (kustomize-controller 1.9 or later)"
-)
+_HINT_PRUNE_MAPPED = "the patcher gives the live object the annotation, with the values"
+_HINT_RESET = RECOMMENDED
 
 
 class _Case(NamedTuple):
-    """A Secret, what applies it, and the keys that something else fills."""
+    """A Secret, what applies it, and the keys that something else fills.
+
+    `placeholders` are those that hold one in git, `literals` those for which git has another value, and the map too.
+    """
 
     located: Located
     manifest: Object
     kustomization: FluxKustomization
     controller: Controller
-    keys: list[str]
-    has_placeholders: bool
+    placeholders: tuple[str, ...]
+    literals: tuple[str, ...]
+    is_created: bool
+    is_protected: bool
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return self.placeholders + self.literals
 
     def next_pass(self, manifest: Object | None, live: LiveObject | None, *, in_inventory: bool) -> Effect:
         return what_flux_does(manifest, live, self.kustomization, in_inventory=in_inventory, controller=self.controller)
 
-    def finding(self, code: str, text: str, hint: str, keys: Collection[str] = ()) -> Finding:
-        where = self.located
-        return Finding(code, "warning", f"{self.kustomization}: {text}", where.file, where.line, where.subject, ", ".join(keys) or None, hint)
-
 
 def reconciliation_findings(
     repository: Repository,
+    mapped: Mapped = Mapped(),  # noqa: B008 -- immutable
     *,
-    patched: Collection[Ref] = (),
     tokens: tuple[str, ...] = DEFAULT_TOKENS,
     controller: Controller = Controller(),  # noqa: B008 -- immutable
 ) -> list[Finding]:
-    """A warning for every placeholder or patched Secret that Flux never creates, sets back, or deletes without a word.
+    """A finding for every placeholder or patched Secret that Flux never creates, sets back, or deletes without a word.
 
     Args:
         repository: The files.
-        patched: Secrets that something fills although git has another value than a placeholder.
+        mapped: What a map fills, and how.
         tokens: Placeholders.
         controller: Version and flags of the controller that is to apply them.
     """
     return [
         finding
-        for _, kustomization, manifests in repository.applied
-        for located in manifests
-        if (case := _case(located, replace(kustomization, suspend=False), controller, patched, tokens)) is not None
-        for finding in _findings(case)
+        for applied in repository.applied
+        for located in applied.manifests
+        if (case := _case(located, replace(applied.kustomization, suspend=False), controller, mapped, tokens)) is not None
+        for finding in _findings(case, repository.lines)
     ]
 
 
-def _case(
-    located: Located, kustomization: FluxKustomization, controller: Controller, patched: Collection[Ref], tokens: tuple[str, ...]
-) -> _Case | None:
+def _case(located: Located, kustomization: FluxKustomization, controller: Controller, mapped: Mapped, tokens: tuple[str, ...]) -> _Case | None:
     if not is_secret(located.obj):
         return None
     opened = _without_ciphertext(located.obj) if is_opened(located.obj, kustomization, controller) else located.obj
     manifest = normalised(opened)
-    found = [hit.key for hit in find(manifest, tokens) if hit.key is not None]
-    keys = list(section(manifest, "data")) if ref_of(manifest) in patched else found
-    return _Case(located, manifest, kustomization, controller, keys, bool(found)) if keys else None
+    placeholders = tuple(hit.key for hit in find(manifest, tokens) if hit.key is not None)
+    objects = mapped.of(located)
+    written = {key.key for each in objects for key in each.keys}.difference(placeholders)
+    literals = tuple(key for key in section(manifest, "data") if key in written)
+    if not placeholders and not literals:
+        return None
+    is_created, is_protected = any(each.creates for each in objects), any(each.protects for each in objects)
+    return _Case(located, manifest, kustomization, controller, placeholders, literals, is_created, is_protected)
 
 
-def _findings(case: _Case) -> list[Finding]:
+def _findings(case: _Case, lines: Lines) -> Iterator[Finding]:
+    for code, severity, text, hint, keys in _problems(case):
+        where = case.located
+        line = lines.of(where.file, where.line, entry_pointer(where.obj, (keys or case.keys)[0]))
+        yield Finding(code, severity, f"{case.kustomization}: {text}", where.file, line, where.subject, ", ".join(keys) or None, hint)
+
+
+def _problems(case: _Case) -> Iterator[tuple[str, Severity, str, str, tuple[str, ...]]]:
+    """Code, severity, text, hint and keys of what Flux does that nobody wants."""
     fresh = case.next_pass(case.manifest, None, in_inventory=False)
-    found: list[Finding] = []
-    if fresh.action == "never created":
-        found.append(case.finding("AN08", f"Flux never creates the Secret ({fresh.reason})", _HINT_CREATE))
+    if fresh.action == "never created" and not case.is_created:
+        yield "AN08", "warning", f"Flux never creates the Secret ({fresh.reason})", _HINT_CREATE, ()
     filled = _filled(case, fresh.live)
     if filled is None:
-        return found
+        return
     later = case.next_pass(case.manifest, filled, in_inventory=True)
-    lost = [path[1] for path in (*later.overwritten, *later.removed) if path[0] == "data" and len(path) > 1 and path[1] in case.keys]
-    if lost:
-        found.append(_set_back(case, lost))
+    lost = {path[1] for path in (*later.overwritten, *later.removed) if path[0] == "data" and len(path) > 1}
+    what = "the next pass sets a filled value back to"
+    if case.is_protected:
+        what = "only the annotation of the live object keeps a filled value; in a new cluster Flux sets it back to"
+    why = "; ssa: Merge keeps only keys that git does not set" if is_merged(case.manifest) else ""
+    if keys := tuple(key for key in case.placeholders if key in lost):
+        yield "PH003", "warning", f"{what} the placeholder{why}", _HINT_RESET, keys
+    if keys := tuple(key for key in case.literals if key in lost):
+        yield "AN01", "warning", f"{what} the value of git{why}", _HINT_RESET, keys
     gone = case.next_pass(None, later.live, in_inventory=later.in_inventory)
     if fresh.action == "never created" and gone.action == "pruned":
         text = "the annotation stands in git only and never reaches the cluster, so Flux deletes the filled Secret once it leaves git"
-        found.append(case.finding("AN02", text, _HINT_PRUNE))
-    return found
-
-
-def _set_back(case: _Case, keys: list[str]) -> Finding:
-    why = "; ssa: Merge keeps only keys that git does not set" if is_merged(case.manifest) else ""
-    what = "the placeholder" if case.has_placeholders else "the value of git"
-    return case.finding("PH003" if case.has_placeholders else "AN01", f"the next pass sets a filled value back to {what}{why}", _HINT_RESET, keys)
+        severity: Severity = "note" if case.is_protected else "warning"
+        yield "AN02", severity, text, _HINT_PRUNE_MAPPED if case.is_protected else _HINT_PRUNE, ()
 
 
 def _filled(case: _Case, created: LiveObject | None) -> LiveObject | None:

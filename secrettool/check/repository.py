@@ -9,10 +9,12 @@ Source: fluxcd/pkg kustomize/kustomize_generator.go (generateKustomization, scan
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from secrettool.check.layers import Layer, layer_of_file, layer_of_flux
+from secrettool.check.lines import Lines
 from secrettool.errors import SecrettoolError
 from secrettool.flux import FluxKustomization, is_flux_kustomization
 from secrettool.manifests import Manifest, flatten_lists, read
@@ -52,11 +54,13 @@ class Applied(NamedTuple):
         located: Where the Kustomization is written.
         kustomization: The Kustomization.
         manifests: What it applies, in the order of the files.
+        files: Where that is written, broken files too.
     """
 
     located: Located
     kustomization: FluxKustomization
     manifests: list[Located]
+    files: list[str]
 
 
 class _Place(NamedTuple):
@@ -73,26 +77,43 @@ class Repository:
         files: Path relative to the root, with `/`, to text. Others than YAML and JSON are not looked at.
 
     Attributes:
+        files: The files.
+        manifests: What each YAML or JSON file holds; nothing for one that cannot be read.
+        lines: Where its leaves are written.
         applied: The Flux Kustomizations of the tree with what they apply. One that another applies has the form that it has then.
         unreadable: Files that are no manifests although their names say so, and Flux Kustomizations that are wrong; each error names its file.
     """
 
     def __init__(self, files: Mapping[str, str]) -> None:
-        self._files = files
-        self._manifests: dict[str, list[Manifest]] = {}
+        self.files = files
+        self.manifests: dict[str, list[Manifest]] = {}
+        self.lines = Lines(files)
         self._folders: dict[str, list[str]] = {}
         self.unreadable: list[SecrettoolError] = []
         for path in sorted(files):
             if path.endswith(_SUFFIXES) or posixpath.basename(path) in KUSTOMIZATION_NAMES:
-                self._manifests[path] = self._read(path)
+                self.manifests[path] = self._read(path)
                 self._folders.setdefault(posixpath.dirname(path), []).append(path)
         self._folder_names = sorted(self._folders)
         self.applied = self._find_applied()
 
     def applied_by(self, kustomization: FluxKustomization) -> list[Located]:
         """The manifests that a Flux Kustomization applies, as they come out of the build, in the order of the files."""
+        return [located for place in self._reached(kustomization) for located in self._located(place)]
+
+    def kustomization_file(self, folder: str) -> str | None:
+        """The kustomization file of a folder; None without one."""
+        names = (posixpath.join(folder, name) for name in KUSTOMIZATION_NAMES)
+        return next((name for name in names if name in self.manifests), None)
+
+    def content(self, file: str) -> Object:
+        """What a kustomization file holds; nothing when it cannot be read."""
+        manifests = self.manifests[file]
+        return manifests[0].obj if manifests else {}
+
+    def _reached(self, kustomization: FluxKustomization) -> Iterator[_Place]:
+        """The files of manifests that a Flux Kustomization leads to."""
         folder = kustomization.folder
-        found: list[Located] = []
         seen: set[str] = set()
         waiting = [*reversed(list(self._first(kustomization)))]
         while waiting:
@@ -100,20 +121,19 @@ class Repository:
             if place.path in seen or place.path == folder:
                 continue
             seen.add(place.path)
-            if place.path in self._manifests:
-                found += self._located(place)
-            elif (file := self._kustomization_file(place.path)) is not None:
-                layer = layer_of_file(self._content(file), place.path, self._files)
+            if place.path in self.manifests:
+                yield place
+            elif (file := self.kustomization_file(place.path)) is not None:
+                layer = layer_of_file(self.content(file), place.path, self.files)
                 waiting += reversed(list(self._followed(file, place._replace(layers=(layer, *place.layers)))))
-        return found
 
     def _first(self, kustomization: FluxKustomization) -> Iterator[_Place]:
         """What the kustomization file at the path names, with what Flux merges into it."""
         folder = kustomization.folder
         layer = layer_of_flux(kustomization)
-        file = self._kustomization_file(folder)
+        file = self.kustomization_file(folder)
         if file is not None:
-            layer = layer_of_file(self._content(file), folder, self._files).overridden_by(layer)
+            layer = layer_of_file(self.content(file), folder, self.files).overridden_by(layer)
         components = [_joined(folder, path) for path in kustomization.components]
         place = _Place(folder, (*self._component_layers(components), layer))
         yield from self._scanned(place) if file is None else self._followed(file, place)
@@ -122,13 +142,13 @@ class Repository:
 
     def _read(self, path: str) -> list[Manifest]:
         try:
-            return read(self._files[path], file=path)
+            return read(self.files[path], file=path)
         except SecrettoolError as error:
             self.unreadable.append(error)
             return []
 
     def _find_applied(self) -> list[Applied]:
-        raw = [located for path in self._manifests for located in self._located(_Place(path, ())) if is_flux_kustomization(located.obj)]
+        raw = [located for path in self.manifests for located in self._located(_Place(path, ())) if is_flux_kustomization(located.obj)]
         outer = [parsed for each in raw if isinstance(parsed := _parsed(each), FluxKustomization)]
         changed = {
             (each.file, each.line): each for kustomization in outer for each in self.applied_by(kustomization) if is_flux_kustomization(each.obj)
@@ -137,29 +157,23 @@ class Repository:
         for located in (changed.get((each.file, each.line), each) for each in raw):
             parsed = _parsed(located)
             if isinstance(parsed, FluxKustomization):
-                found.append(Applied(located, parsed, self.applied_by(parsed)))
+                places = list(self._reached(parsed))
+                manifests = [each for place in places for each in self._located(place)]
+                found.append(Applied(located, parsed, manifests, [place.path for place in places]))
             else:
                 self.unreadable.append(parsed)
         return found
 
     def _located(self, place: _Place) -> Iterator[Located]:
-        for manifest in self._manifests[place.path]:
+        for manifest in self.manifests[place.path]:
             for obj in flatten_lists([manifest.obj]):
                 for layer in place.layers:
                     obj = layer.apply(obj)
                 yield Located(place.path, manifest.line, obj)
 
-    def _kustomization_file(self, folder: str) -> str | None:
-        names = (posixpath.join(folder, name) for name in KUSTOMIZATION_NAMES)
-        return next((name for name in names if name in self._manifests), None)
-
-    def _content(self, file: str) -> Object:
-        manifests = self._manifests[file]
-        return manifests[0].obj if manifests else {}
-
     def _followed(self, file: str, place: _Place) -> Iterator[_Place]:
         """What a kustomization file names. The layer of a component also changes what was gathered before it."""
-        content = self._content(file)
+        content = self.content(file)
         components = [_joined(place.path, entry) for entry in _references(content, "components")]
         layers = (*self._component_layers(components), *place.layers)
         for field in ("resources", "bases"):
@@ -170,21 +184,33 @@ class Repository:
 
     def _component_layers(self, folders: list[str]) -> Iterator[Layer]:
         for folder in folders:
-            file = self._kustomization_file(folder)
-            yield layer_of_file(self._content(file), folder, self._files) if file is not None else Layer()
+            file = self.kustomization_file(folder)
+            yield layer_of_file(self.content(file), folder, self.files) if file is not None else Layer()
 
     def _scanned(self, place: _Place) -> Iterator[_Place]:
         """What Flux puts into the kustomization file that it makes for a folder without one."""
-        below = place.path + "/" if place.path else ""
-        followed: list[str] = []
-        for folder in self._folder_names:
-            if (folder != place.path and not folder.startswith(below)) or any(folder.startswith(each) for each in followed):
+        followed: set[str] = set()
+        for folder in self._folders_below(place.path):
+            if any(above in followed for above in _above(folder)):
                 continue
-            if folder != place.path and self._kustomization_file(folder) is not None:
-                followed.append(folder + "/")
+            if folder != place.path and self.kustomization_file(folder) is not None:
+                followed.add(folder)
                 yield place._replace(path=folder)
             else:
-                yield from (place._replace(path=path) for path in self._folders[folder] if path.endswith(_SCANNED))
+                yield from (place._replace(path=path) for path in self._folders.get(folder, ()) if path.endswith(_SCANNED))
+
+    def _folders_below(self, folder: str) -> list[str]:
+        """A folder and those below it; in a sorted list these stand together."""
+        if not folder:
+            return self._folder_names
+        first, behind = (bisect_left(self._folder_names, folder + end) for end in ("/", "0"))  # 0 comes right behind /
+        return [folder, *self._folder_names[first:behind]]
+
+
+def _above(folder: str) -> Iterator[str]:
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder
 
 
 def _parsed(located: Located) -> FluxKustomization | SecrettoolError:

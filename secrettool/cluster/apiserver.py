@@ -3,29 +3,33 @@
 Requests are raw ones of the package `kubernetes`: nothing is read into its models, which know only the kinds of one version, and nothing of an
 answer gets into an exception but what `redaction` lets through.
 
-Source: Kubernetes API concepts, "Server-Side Apply"; kubernetes (Python) 37 client/api_client.py, client/rest.py.
+Source: Kubernetes API concepts, "Server-Side Apply", "Patch and apply", "Metadata-only fetches"; requirements PT-16 to PT-21.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from secrettool import __version__
 from secrettool.cluster.discovery import Discovery
+from secrettool.cluster.model import PatchKind, Unavailable, tested_version
 from secrettool.cluster.redaction import failure
+from secrettool.cluster.transport import JSON, Answer, Transport
 from secrettool.errors import ClusterError
-from secrettool.objects import Object, Ref, folded, ref_of
+from secrettool.objects import Object, Ref, folded, ref_of, section
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 APPLY: Final = "application/apply-patch+yaml"
-TIMEOUT: Final = (10.0, 60.0)
-"""Seconds until the server is connected, and until it answers."""
+PATCHES: Final[dict[PatchKind, str]] = {"merge": "application/merge-patch+json", "json": "application/json-patch+json"}
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
+PAGE: Final = 500
+"""Objects of one answer to a list."""
 
 # JSON that is YAML, too: the server reads an apply as YAML, which knows neither escapes in pairs nor these characters as they are.
 _NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -41,8 +45,8 @@ class ApiServer:
 
     def __init__(self, client: ApiClient, *, url: str | None = None) -> None:
         self._client = client
-        self._url = url
         self._client.user_agent = f"secrettool/{__version__}"
+        self._transport = Transport(client, url)
         self._discovery = Discovery(self._document)
 
     def __repr__(self) -> str:
@@ -52,42 +56,99 @@ class ApiServer:
         """Whether objects of a kind lie in namespaces; see `Cluster`."""
         return self._discovery.resource(api_version, kind).namespaced
 
+    def namespace_exists(self, name: str) -> bool:
+        """Whether there is a namespace; see `Cluster`."""
+        return self._document(f"{_NAMESPACES}/{name}", f"Namespace/{name}", accept=METADATA_ONLY) is not None
+
     def get(self, ref: Ref) -> dict[str, Any] | None:
         """The object; see `Cluster`."""
         return self._document(self._discovery.path(ref), str(ref))
 
+    def list_objects(self, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]]:
+        """The objects of a kind; see `Cluster`."""
+        path = self._discovery.path(Ref(api_version, kind, namespace, ""))
+        subject = f"{kind} in {namespace}" if namespace else kind
+        found: list[dict[str, Any]] = []
+        query = [("limit", str(PAGE))]
+        while True:
+            page = _object(_success(self._transport.send("GET", path, subject, query=query), subject), subject)
+            found += ({"apiVersion": api_version, "kind": kind, **item} for item in page.get("items") or ())
+            token = section(page, "metadata").get("continue")
+            if not token:
+                return found
+            query = [("limit", str(PAGE)), ("continue", str(token))]
+
     def apply(self, obj: Object, *, manager: str, force: bool = False, dry_run: bool = False) -> dict[str, Any]:
         """Create or change an object by server-side apply; see `Cluster`."""
         ref = ref_of(obj)
-        query = [("fieldManager", manager), *([("force", "true")] if force else []), *([("dryRun", "All")] if dry_run else [])]
-        status, body = self._request("PATCH", self._discovery.path(ref), str(ref), query=query, body=_yaml_and_json(folded(obj)))
-        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            raise failure(status, body, str(ref))
-        return _object(body, str(ref))
+        query = [("fieldManager", manager), *_flag("force", "true", force), *_flag("dryRun", "All", dry_run)]
+        body = _yaml_and_json(folded(obj))
+        answer = self._transport.send("PATCH", self._discovery.path(ref), str(ref), query=query, body=body, content=APPLY)
+        return _object(_success(answer, str(ref)), str(ref))
 
-    def _document(self, path: str, subject: str | None = None) -> dict[str, Any] | None:
-        status, body = self._request("GET", path, subject)
-        if status == HTTPStatus.NOT_FOUND:
-            return None
-        if status != HTTPStatus.OK:
-            raise failure(status, body, subject)
-        return _object(body, subject)
+    def patch(self, ref: Ref, body: Object | Sequence[Object], *, kind: PatchKind, manager: str, dry_run: bool = False) -> dict[str, Any]:
+        """Change an object that is there; see `Cluster`."""
+        query = [("fieldManager", manager), ("fieldValidation", "Strict"), *_flag("dryRun", "All", dry_run)]
+        path = self._discovery.path(ref)
+        # The client turns a JSON patch that is not a list into a patch of another kind.
+        sent = dict(body) if isinstance(body, Mapping) else list(body)
+        answer = self._transport.send("PATCH", path, str(ref), query=query, body=sent, content=PATCHES[kind], accept=METADATA_ONLY)
+        if self._is_stale(answer, ref, path, body):
+            if not answer.is_first:
+                message = "409 Conflict: somebody else changed it at the same time, or this patch did, whose first answer was lost"
+                raise Unavailable(message, status=409, reason="Conflict", subject=str(ref))
+            raise ClusterError("409 Conflict: somebody else changed it at the same time", status=409, reason="Conflict", subject=str(ref))
+        changed = _object(_success(answer, str(ref)), str(ref))
+        return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": dict(section(changed, "metadata"))}
 
-    def _request(
-        self, method: str, path: str, subject: str | None, *, query: list[tuple[str, str]] | None = None, body: str | None = None
-    ) -> tuple[int, bytes]:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
+    def delete(self, ref: Ref, *, uid: str, resource_version: str, dry_run: bool = False) -> None:
+        """Delete an object if it still is this one; see `Cluster`."""
+        options: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+        }
+        if dry_run:
+            options["dryRun"] = ["All"]  # as a parameter it would not be seen: a body replaces all of them
+        answer = self._transport.send("DELETE", self._discovery.path(ref), str(ref), body=options, accept=METADATA_ONLY)
+        if answer.status == HTTPStatus.NOT_FOUND and not answer.is_first:
+            return  # deleted when it was sent before, and the answer was lost
+        _success(answer, str(ref))
 
-        headers = {"Accept": "application/json"} | ({"Content-Type": APPLY} if body is not None else {})
-        try:
-            request = self._client.param_serialize(
-                method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"], _host=self._url
-            )
-            answer = self._client.call_api(*request, _request_timeout=TIMEOUT)
-            return answer.status, answer.read()  # type: ignore[no-untyped-call]
-        except (HTTPError, ApiException, OSError) as error:
-            raise ClusterError(f"the API server cannot be reached: {_cause(error)}", subject=subject, hint=_hint(error)) from None
+    def _is_stale(self, answer: Answer, ref: Ref, path: str, body: Object | Sequence[Object]) -> bool:
+        """Whether a patch met another version of its object than the one that it is for.
+
+        The server has one answer to operations that do not fit and to a `test` of the version that fails: the object tells them apart.
+        """
+        if isinstance(body, Mapping):
+            return answer.status == HTTPStatus.CONFLICT
+        wanted = tested_version(body)
+        if answer.status != HTTPStatus.UNPROCESSABLE_ENTITY or wanted is None:
+            return False
+        live = self._document(path, str(ref), accept=METADATA_ONLY)
+        return live is not None and section(live, "metadata").get("resourceVersion") != wanted
+
+    def _document(self, path: str, subject: str | None = None, *, accept: str = JSON) -> dict[str, Any] | None:
+        answer = self._transport.send("GET", path, subject, accept=accept)
+        return None if answer.status == HTTPStatus.NOT_FOUND else _object(_success(answer, subject), subject)
+
+
+_NAMESPACES: Final = "/api/v1/namespaces"
+
+
+def _flag(name: str, value: str, given: bool) -> list[tuple[str, str]]:
+    return [(name, value)] if given else []
+
+
+def _success(answer: Answer, subject: str | None) -> bytes:
+    """The body of an answer that is one.
+
+    Raises:
+        ClusterError: It is a refusal.
+    """
+    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise failure(answer.status, answer.body, subject, answer.retry_after)
+    return answer.body
 
 
 def _yaml_and_json(obj: Object) -> str:
@@ -102,34 +163,3 @@ def _object(body: bytes, subject: str | None) -> dict[str, Any]:
     if not isinstance(obj, dict):
         raise ClusterError("the answer is no object: this is not a Kubernetes API server, or something stands between", subject=subject)
     return obj
-
-
-# ---- why there is no answer ----------------------------------------------------------------------------------------------------------------------
-
-_CAUSES: Final[Mapping[str, str]] = {
-    "ConnectTimeoutError": f"no connection within {TIMEOUT[0]:.0f} s",
-    "ReadTimeoutError": f"no answer within {TIMEOUT[1]:.0f} s",
-    "NameResolutionError": "its name is not known",
-    "NewConnectionError": "the connection is refused",
-    "ProxyError": "the proxy cannot be reached",
-    "ProtocolError": "the connection broke",
-    "LocationParseError": "its URL cannot be read",
-    "LocationValueError": "its URL cannot be read",
-    "URLSchemeUnknown": "its URL cannot be read",
-}
-_CERTIFICATE: Final = "its certificate is not trusted, or does not take ours"
-
-
-def _cause(error: BaseException) -> str:
-    """A text of our own for the reason that a client names: its texts hold URLs and parts of answers."""
-    inner = getattr(error, "reason", None)
-    cause = inner if isinstance(inner, BaseException) else error
-    if type(cause).__name__ in ("SSLError", "ApiException"):
-        return _CERTIFICATE
-    return _CAUSES.get(type(cause).__name__, type(cause).__name__)
-
-
-def _hint(error: BaseException) -> str | None:
-    if _cause(error) == _CERTIFICATE:
-        return "certificate-authority, client-certificate and client-key of the kubeconfig must fit the server"
-    return "the URL is `server` of the kubeconfig's cluster, or --server"

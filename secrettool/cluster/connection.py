@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secrettool import fs
@@ -25,25 +26,29 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = os.path.join("~", ".kube", "config")
 IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
-BUSY_RETRIES: Final = 5
-LONGEST_WAIT: Final = 15
-"""Seconds that a busy server may ask to wait before one more try."""
 
 
 class Access(NamedTuple):
     """Which server is meant.
 
     Attributes:
-        kubeconfig: A file; None for the usual places.
+        kubeconfig: A file; None for the usual places. With `text` its name for messages.
         context: A context of it; None for its current one.
         server: URL instead of the one in the kubeconfig.
         allow_disk: Whether keys of the kubeconfig may lie in a private folder on a disk where no memory file system is.
+        text: The kubeconfig itself, which then is no file.
+        tls_server_name: Name that the server's certificate must have, when it is not the one in its URL.
     """
 
     kubeconfig: str | None = None
     context: str | None = None
     server: str | None = None
     allow_disk: bool = False
+    text: str | None = None
+    tls_server_name: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Access {self.kubeconfig}>"
 
 
 @contextmanager
@@ -63,19 +68,21 @@ def connect(access: Access, environ: Mapping[str, str]) -> Iterator[ApiServer]:
     with _silent():
         from kubernetes.client import ApiClient, Configuration
     if not paths:
-        with ApiClient(_ready(_in_cluster(Configuration()))) as client:
+        with ApiClient(_ready(_in_cluster(Configuration()), access)) as client:
             yield ApiServer(client, url=_url(access))
         return
-    chosen = _Chosen.of(paths, access.context)
+    chosen = _Chosen.of(paths, access.context, access.text)
     with (
         fs.memory_directory(allow_disk=access.allow_disk or not chosen.may_hold_key) as folder,
-        ApiClient(_ready(chosen.load(Configuration(), folder))) as client,
+        ApiClient(_ready(chosen.load(Configuration(), folder), access)) as client,
     ):
         yield ApiServer(client, url=_url(access))
 
 
 def _paths(access: Access, environ: Mapping[str, str]) -> list[str]:
     """The kubeconfig files that exist."""
+    if access.text is not None:
+        return [access.kubeconfig or "kubeconfig"]
     if access.kubeconfig is not None:
         if not os.path.isfile(access.kubeconfig):
             raise _bad([access.kubeconfig], "no such file")
@@ -105,13 +112,13 @@ class _Chosen:
         self._context = context
 
     @classmethod
-    def of(cls, paths: list[str], context: str | None) -> _Chosen:
-        """Read the files, and find the context."""
+    def of(cls, paths: list[str], context: str | None, text: str | None = None) -> _Chosen:
+        """Read the files, or the text, and find the context."""
         from kubernetes.config.kube_config import KubeConfigMerger
 
         try:
             with _silent():
-                merged = KubeConfigMerger(os.pathsep.join(paths)).config  # type: ignore[no-untyped-call]
+                merged = KubeConfigMerger(os.pathsep.join(paths)).config if text is None else _nodes(text)  # type: ignore[no-untyped-call]
                 names = [entry.value["name"] for entry in merged.value["contexts"]]
                 wanted = context or merged.value.get("current-context")
         except Exception:  # whatever it is, its text may quote the file
@@ -145,6 +152,8 @@ class _Chosen:
             ) from None
         if "exec" in user and not configuration.api_key and not configuration.cert_file:
             raise _bad(self._paths, "the program that it names for the login gave neither a token nor a certificate", hint="run it by hand")
+        if "exec" in user and configuration.refresh_api_key_hook is not None:
+            configuration.refresh_api_key_hook = _silently(configuration.refresh_api_key_hook)
         return configuration
 
     def _user(self) -> Mapping[str, Any]:
@@ -152,6 +161,16 @@ class _Chosen:
         name = (context.get("context") or {}).get("user")
         found = next((entry.value.get("user") for entry in self._merged.value["users"] if entry.value.get("name") == name), None)
         return found if isinstance(found, dict) else {}
+
+
+def _nodes(text: str) -> Any:
+    """A kubeconfig that is no file, in the form in which the package has merged files."""
+    import yaml
+    from kubernetes.config.kube_config import ConfigNode
+
+    content = yaml.safe_load(text)
+    lists = {item: [ConfigNode(item, entry) for entry in content.get(item) or ()] for item in ("clusters", "contexts", "users")}  # type: ignore[no-untyped-call]
+    return ConfigNode("kubeconfig", {**content, **lists})  # type: ignore[no-untyped-call]
 
 
 def _in_cluster(configuration: Configuration) -> Configuration:
@@ -165,22 +184,13 @@ def _in_cluster(configuration: Configuration) -> Configuration:
     return configuration
 
 
-def _ready(configuration: Configuration) -> Configuration:
-    """No request is sent to another place than it is meant for, and none twice but on a server's own wish when it is busy."""
+def _ready(configuration: Configuration, access: Access) -> Configuration:
+    """No request is sent to another place than it is meant for; which are sent again is for `transport` to say."""
     from urllib3 import Retry
 
-    configuration.retries = Retry(
-        total=None,
-        connect=0,
-        read=0,
-        redirect=False,
-        other=0,
-        status=BUSY_RETRIES,
-        status_forcelist=(429,),
-        allowed_methods=None,
-        raise_on_status=False,
-        retry_after_max=LONGEST_WAIT,
-    )
+    configuration.retries = Retry(total=None, connect=0, read=0, redirect=False, other=0, status=0, respect_retry_after_header=False)
+    if access.tls_server_name is not None:
+        configuration.tls_server_name = access.tls_server_name
     for name in ("urllib3", "kubernetes", "client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return configuration
@@ -195,6 +205,18 @@ def _silent() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+def _silently(refresh: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A hook that runs the login program again when its token is about to expire, for one thread at a time."""
+    lock = Lock()
+
+    def refresh_silently(configuration: Any) -> None:
+        with lock, _silent():
+            refresh(configuration)
+            configuration.refresh_api_key_hook = refresh_silently  # the package puts its own back
+
+    return refresh_silently
 
 
 def _bad(paths: list[str], message: str, *, hint: str | None = None) -> ConfigError:

@@ -56,7 +56,7 @@ class Discovery:
         return found
 
     def path(self, ref: Ref) -> str:
-        """The path of an object.
+        """The path of an object; without a name that of all objects of its kind, in its namespace if they have one.
 
         Raises:
             UnknownKind: Its kind is not served.
@@ -66,7 +66,8 @@ class Discovery:
         parts = [_root(ref.api_version)]
         if resource.namespaced:
             parts += ["namespaces", quote(ref.namespace, safe="")]
-        return "/".join([*parts, resource.name, quote(ref.name, safe="")])
+        parts.append(resource.name)
+        return "/".join([*parts, quote(ref.name, safe="")] if ref.name else parts)
 
     def _load(self, api_version: str) -> dict[str, Resource]:
         listed = (self._ask(_root(api_version)) or {}).get("resources") or ()

@@ -13,13 +13,19 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from secrettool.cluster.model import ApplyConflict, FieldConflict
+from secrettool.cluster.model import ApplyConflict, FieldConflict, Unavailable
 from secrettool.errors import ClusterError
 from secrettool.objects import section
 
 _MAX_CAUSES = 5
 _NAME = r"[A-Za-z0-9.:_@/-]{1,253}"
+_LOWER = r"[a-z0-9][a-z0-9./-]{0,252}"  # resources, namespaces, webhooks, policies, quotas
+_VERB = r"[a-z]{1,32}"
+_WEBHOOK_SILENT = re.compile(rf'failed calling webhook "({_LOWER})"')
+_PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 _CONFLICT = re.compile(r'conflict with "([^"\\]{1,128})"')
+# The whole object, as the answer to a patch that makes it invalid quotes it.
+_OBJECT = re.compile(r'"\{(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _FIELD = re.compile(r"[\x21-\x7e ]{1,253}")
 _ELEMENT = re.compile(r"\[=(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\]")
 _REASON = re.compile(r"[A-Za-z]{1,64}")
@@ -29,23 +35,25 @@ _KNOWN = tuple(
     (re.compile(pattern), text)
     for pattern, text in (
         (
-            rf'User "({_NAME})" cannot (\w{{1,32}}) resource "({_NAME})" in API group "[^"]*" in the namespace "({_NAME})"',
+            rf'User "({_NAME})" cannot ({_VERB}) resource "({_LOWER})" in API group "[^"]*" in the namespace "({_LOWER})"',
             "{0} may not {1} {2} in namespace {3}",
         ),
         (
-            rf'User "({_NAME})" cannot (\w{{1,32}}) resource "({_NAME})" in API group "[^"]*" at the cluster scope',
+            rf'User "({_NAME})" cannot ({_VERB}) resource "({_LOWER})" in API group "[^"]*" at the cluster scope',
             "{0} may not {1} {2} in the cluster",
         ),
-        (rf"unable to create new content in namespace ({_NAME}) because it is being terminated", "namespace {0} is being deleted"),
-        (rf"exceeded quota: ({_NAME})", "quota {0} is exceeded"),
-        (rf'admission webhook "({_NAME})" denied the request', "admission webhook {0} denied it"),
-        (rf'failed calling webhook "({_NAME})"', "admission webhook {0} does not answer"),
-        (rf"ValidatingAdmissionPolicy '({_NAME})' with binding '({_NAME})' denied request", "admission policy {0} denied it"),
+        (rf"unable to create new content in namespace ({_LOWER}) because it is being terminated", "namespace {0} is being deleted"),
+        (rf"exceeded quota: ({_LOWER})", "quota {0} is exceeded"),
+        (rf'admission webhook "({_LOWER})" denied the request', "admission webhook {0} denied it"),
+        (_WEBHOOK_SILENT.pattern, "admission webhook {0} does not answer"),
+        (rf"ValidatingAdmissionPolicy '({_LOWER})' with binding '{_LOWER}' denied request", "admission policy {0} denied it"),
         (r"violates PodSecurity", "it violates the Pod security standard of its namespace"),
-        (rf'^namespaces "({_NAME})" not found', "namespace {0} does not exist"),
-        (rf'^({_NAME}) "({_NAME})" not found', "{0} {1} does not exist"),
+        (rf'^namespaces "({_LOWER})" not found', "namespace {0} does not exist"),
+        (rf'^({_LOWER}) "({_NAME})" not found', "{0} {1} does not exist"),
         (r"the server could not find the requested resource", "the server does not know the resource"),
-        (r"the object has been modified", "somebody else changed it at the same time"),
+        (r"the object (?:has been|might have been) modified|does not match the ResourceVersion", "somebody else changed it at the same time"),
+        (r"does not match the UID", "it was deleted and made again"),
+        (r"^the name of the object|^the namespace of the provided object", "it names another object"),
         (r"illegal base64 data", "data is not base64"),
         (r"field is immutable when `immutable` is set", "the object is immutable"),
         (r"field is immutable", "the field cannot be changed"),
@@ -76,13 +84,14 @@ _HINTS = {
 }
 
 
-def failure(status: int, body: bytes, subject: str | None) -> ClusterError:
+def failure(status: int, body: bytes, subject: str | None, retry_after: float | None = None) -> ClusterError:
     """The error for an answer that is none of success.
 
     Args:
         status: Of the answer.
         body: Of the answer; a `Status` object, as a rule.
         subject: The object that was asked for.
+        retry_after: Seconds that the server wants to be left alone; None when it does not say.
     """
     told = _status_of(body)
     reason = told.get("reason")
@@ -94,7 +103,21 @@ def failure(status: int, body: bytes, subject: str | None) -> ClusterError:
     text = told.get("message")
     message = ", ".join(_details(text if isinstance(text, str) else "", causes))
     hint = _HINTS.get(HTTPStatus(status)) if status in _HINTS else None
-    return ClusterError(f"{status} {reason}" + (f": {message}" if message else ""), status=status, reason=reason, subject=subject, hint=hint)
+    message = f"{status} {reason}" + (f": {message}" if message else "")
+    if may_pass(status, body):
+        return Unavailable(message, status=status, reason=reason, subject=subject, hint=hint, retry_after=retry_after)
+    return ClusterError(message, status=status, reason=reason, subject=subject, hint=hint)
+
+
+def may_pass(status: int, body: bytes) -> bool:
+    """Whether the same request may be answered otherwise a moment later.
+
+    The server also says 500 to what it can make nothing of, such as an apply of what is not base64: that stays so.
+    """
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        text = str(_status_of(body).get("message") or "")
+        return _known(text) is None or _WEBHOOK_SILENT.search(text) is not None
+    return status in _PASSING
 
 
 def field_name(field: str) -> str:
@@ -140,6 +163,7 @@ def _cause(cause: Mapping[str, Any]) -> str:
 
 
 def _known(text: str) -> str | None:
+    text = _OBJECT.sub('"***"', text)
     return next((shown.format(*found.groups()) for pattern, shown in _KNOWN if (found := pattern.search(text))), None)
 
 

@@ -92,7 +92,7 @@ def replace(path: str, data: bytes, *, expected: Stamp | None = None) -> None:
         if old is not None and not stat.S_ISREG(old.st_mode):
             _write_through(path, data)
             return
-        with _ending_signals_raise():
+        with ending_signals_raise():
             _swap(path, data, old, expected)
     except OSError as error:
         raise _unwritable(path, f"cannot be written: {_cause(error)}") from error
@@ -122,7 +122,7 @@ def memory_directory(*, allow_disk: bool = False) -> Iterator[str]:
         OutputError: No place was found, or the folder could not be removed.
     """
     folder = os.path.join(_memory_base(allow_disk), f"secrettool-{os.urandom(8).hex()}")
-    with _ending_signals_raise():
+    with ending_signals_raise():
         try:
             _make_private(folder)
             yield folder
@@ -259,7 +259,7 @@ def _sync_folder(folder: str) -> None:
 
 
 @contextmanager
-def _ending_signals_raise() -> Iterator[None]:
+def ending_signals_raise() -> Iterator[None]:
     """Turn the signals that would end the process at once into exceptions, so that `finally` blocks run.
 
     A second signal is ignored while the first one is being dealt with. Signals that the program ignores or handles itself stay as they are.

@@ -16,7 +16,7 @@ from secrettool.sops.notation import seal_notation
 from secrettool.sops.reuse import Reuse
 from secrettool.sops.selection import DEFAULT_SELECTOR, Selection
 from secrettool.sops.store import Document, NotationEntry, Sealed
-from secrettool.sops.tree import Branch, Comment, Leaf, Tree, TreePath, dotted, substitute, walk
+from secrettool.sops.tree import Branch, Comment, Leaf, Tree, TreePath, Visit, dotted, substitute, walk
 from secrettool.sops.values import Kind, Time, kind_of, plain_text
 
 Entropy = Callable[[int], bytes]
@@ -78,6 +78,10 @@ class TreeSealer:
     def selects(self, path: TreePath) -> bool:
         """See `Sealer`."""
         return self._selection.by_path(path)
+
+    def selects_visit(self, visit: Visit) -> bool:
+        """See `Sealer`."""
+        return self._selection.by_visit(visit)
 
     def extra(self, text: str, kind: Kind, path: TreePath) -> str:
         """See `Sealer`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from secrettool.errors import EmitError
 from secrettool.sops.document import SealedFile
 from secrettool.sops.metadata import Metadata, read_metadata, section_of
-from secrettool.sops.tree import Branch, Tree, TreePath, walk
+from secrettool.sops.tree import Branch, Tree, TreePath, Visit, walk
 
 if TYPE_CHECKING:
     from secrettool.sops.opening import OpenedFile
@@ -27,6 +27,9 @@ class _NothingToSeal:
         self.section = section
 
     def selects(self, path: TreePath) -> bool:
+        return False
+
+    def selects_visit(self, visit: Visit) -> bool:
         return False
 
     def extra(self, text: str, kind: Kind, path: TreePath) -> str:

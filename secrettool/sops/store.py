@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence as Seq
 from typing import NamedTuple, Protocol
 
-from secrettool.sops.tree import Branch, Comment, Leaf, Node, Tree, TreePath
+from secrettool.sops.tree import Branch, Comment, Leaf, Node, Tree, TreePath, Visit
 from secrettool.sops.values import Kind
 
 SECTION_KEY = "sops"
@@ -76,6 +76,9 @@ class Sealer(Protocol):
 
     def selects(self, path: TreePath) -> bool:
         """Whether a leaf under this path would be encrypted; with a selector that looks at comments, True."""
+
+    def selects_visit(self, visit: Visit) -> bool:
+        """Whether the leaf or comment of a visit is encrypted, by its path or by the comments around it."""
 
     def extra(self, text: str, kind: Kind, path: TreePath) -> str:
         """Seal something that the text holds and the walk does not visit under this path: the envelope."""

@@ -18,7 +18,11 @@ import secrettool.cli.batch
 import secrettool.cli.decrypt
 import secrettool.cli.encrypt
 import secrettool.cli.legacy
+import secrettool.cluster.folder
 import secrettool.keys.age
+import secrettool.patcher.loading
+import secrettool.patcher.report
+import secrettool.patcher.run
 import secrettool.stores.ini
 import secrettool.stores.json
 import secrettool.stores.yaml  # noqa: F401

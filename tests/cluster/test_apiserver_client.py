@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import logging
 import os
@@ -255,12 +256,13 @@ def test_a_busy_server_is_asked_again_when_it_says(kubeconfig: Path) -> None:
 
 def test_an_answer_that_is_no_object_is_not_quoted(kubeconfig: Path) -> None:
     with (
-        answering((500, {})) as server,
+        answering(*[(500, {"Retry-After": "0"})] * 5) as server,
         connect(Access(str(kubeconfig), server=url(server)), {}) as cluster,
         pytest.raises(ClusterError) as raised,
     ):
         cluster.is_namespaced("v1", "Secret")
     assert str(raised.value) == "500 InternalServerError"
+    assert len(server.seen) == 5
 
 
 def test_nobody_there(kubeconfig: Path) -> None:
@@ -332,6 +334,35 @@ def test_da_47_a_login_that_fails_is_not_quoted(
     for text in (said.out, said.err, caplog.text, str(raised.value), repr(raised.value.__cause__)):
         assert CANARY not in text
     assert raised.value.code == Outcome.CONFIGURATION
+
+
+def test_da_47_a_login_that_fails_when_its_token_expires_is_not_quoted(
+    api_server: apiserver.ApiServer, kubeconfig: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    status = {"token": api_server.admin_token, "expirationTimestamp": "2020-01-01T00:00:00Z"}
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    runs = tmp_path / "runs"
+    script = f"echo >> {runs}; test $(wc -l < {runs}) -lt 3 || {{ echo {CANARY}; echo {CANARY} >&2; exit 1; }}; echo '{json.dumps(answer)}'"
+    program = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script], "interactiveMode": "Never"}
+    with connect(Access(str(edited(kubeconfig, exec=program))), {}) as cluster:
+        for _ in range(4):
+            assert cluster.namespace_exists("default")
+    assert len(runs.read_text(encoding="utf-8").splitlines()) == 5
+    said = capfd.readouterr()
+    for text in (CANARY, api_server.admin_token):
+        assert text not in said.out + said.err + caplog.text
+    assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_pt_21_loggers_of_libraries_stay_quiet_whatever_the_root_says(kubeconfig: Path, caplog: pytest.LogCaptureFixture) -> None:
+    importlib.import_module("secrettool.sources.session")
+    caplog.set_level(logging.DEBUG)
+    with connect(Access(str(kubeconfig)), {}) as cluster:
+        cluster.get(ref("default"))
+    names = ("kubernetes", "kubernetes.client.rest", "client", "urllib3", "urllib3.connectionpool", "urllib3.util.retry", "hvac", "requests")
+    assert {name for name in names if logging.getLogger(name).getEffectiveLevel() < logging.WARNING} == set()
+    assert [record.name for record in caplog.records if record.name.split(".")[0] in names] == []
 
 
 def test_da_47_nothing_is_logged(api_server: apiserver.ApiServer, cluster: ApiServer, namespace: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,7 +21,7 @@ FULL = Finding("HK150", "error", "ciphertext", "apps/a b,c.yaml", 7, "Secret/n/s
 BARE = Finding("HK007", "warning", "a decrypted value")
 NOTE = Finding("PH003", "note", "50% done", subject="Secret/x")
 PACKAGE = Path(secrettool.__file__).parent
-REFERENCE = PACKAGE.parent / "docs" / "reference" / "hook-codes.md"
+REFERENCE = PACKAGE.parent / "docs" / "reference"
 
 texts = st.text(max_size=20)
 findings = st.builds(
@@ -201,13 +201,33 @@ def test_a_form_ends_with_a_newline(form: Any) -> None:
 def codes_of_the_program() -> set[str]:
     """Every code that stands in the source as a word of its own."""
     sources = (path.read_text() for path in PACKAGE.rglob("*.py"))
-    return {code for source in sources for code in re.findall(r"\"((?:HK|PH|AN)\d+)\"", source)}
+    return {code for source in sources for code in re.findall(r"\"([A-Z]{2}\d{2,3})\"", source)}
 
 
-def test_every_code_of_the_program_has_a_title() -> None:
-    assert codes_of_the_program() - set(TITLES) == set()
+def explained(page: str) -> list[tuple[str, ...]]:
+    """The rows of the tables of a page that begin with a code."""
+    rows = re.findall(r"^\| (`[A-Z]{2}\d+` \|.*) \|$", (REFERENCE / page).read_text(), re.MULTILINE)
+    return [tuple(cell.strip() for cell in row.split(" | ")) for row in rows]
+
+
+def test_every_code_of_the_program_has_a_title_and_every_title_is_used() -> None:
+    assert codes_of_the_program() == set(TITLES)
+
+
+def test_titles_tell_codes_apart() -> None:
+    assert len(set(TITLES.values())) == len(TITLES)
 
 
 def test_da_22_the_reference_explains_every_code_of_the_hook() -> None:
-    explained = re.findall(r"^\| `(HK\d+)`", REFERENCE.read_text(), re.MULTILINE)
-    assert explained == sorted(code for code in TITLES if code.startswith("HK"))
+    codes = [row[0].strip("`") for row in explained("hook-codes.md")]
+    assert sorted(codes) == sorted(code for code in TITLES if code.startswith("HK"))
+
+
+def test_pt_03_the_reference_explains_every_code_of_check_and_patch_in_the_order_of_the_table() -> None:
+    codes = [row[0].strip("`") for row in explained("patch-codes.md")]
+    assert codes == [code for code in TITLES if not code.startswith("HK")]
+
+
+def test_pt_03_every_code_of_check_and_patch_has_a_cause_and_a_remedy() -> None:
+    rows = explained("patch-codes.md")
+    assert all(len(row) == 4 and all(row) for row in rows), [row for row in rows if len(row) != 4 or not all(row)]

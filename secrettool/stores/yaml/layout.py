@@ -229,7 +229,7 @@ class Assembly:
             check: The encrypted text as it reads with the chosen places.
         """
         sealing, sealer = self.sealing, self.sealer
-        moves = _Moves(self.edits(), check)
+        moves = _Moves(self.edits(), check, sealer)
         # What an alias is written out as may be inserted at the same place, behind an empty comment.
         sealed = {edit[:2]: index for index, edit in enumerate(sealing.edits) if edit[2].startswith("ENC[")}
         comments: list[tuple[int | None, Comment, TreePath]]
@@ -239,7 +239,7 @@ class Assembly:
             place = moves.behind(comment.start)
             there = moves.paths.get(place)
             index = sealed.get((comment.start + 1, comment.end))
-            if there is not None and index is None and place in moves.bare and sealer.selects(there):
+            if there is not None and index is None and place in moves.bare:
                 # As in `Sealing`: sops takes the empty comment of a list for "".
                 sealing.edits.append((comment.start + 1, comment.end, sealer.extra(" ", "comment", there)))
                 sealing.entries += [] if number is None else [(number, "#")]
@@ -247,7 +247,7 @@ class Assembly:
                 continue
             elif index is not None:
                 sealing.edits[index] = (comment.start + 1, comment.end, sealer.extra(comment.text or " ", "comment", there))
-            elif comment.text and sealer.selects(there):
+            elif comment.text and place in moves.selected:
                 sealing.edits.append((comment.start + 1, comment.end, sealer.extra(comment.text, "comment", there)))
         for index, copies in sealing.expansions:
             self.move_copies(index, copies, moves)
@@ -288,16 +288,18 @@ class _Moves:
     Args:
         edits: The changes that make the one the other.
         check: The encrypted text, parsed.
+        sealer: What seals it.
 
     Attributes:
         paths: Path of the container of each comment, by its offset in the encrypted text.
         texts: What stands behind its `#`.
         numbers: Its number of the visit, when it is in the tree.
         leaves: The numbers of the leaves' visits.
-        bare: Offsets of the comments in lists that hold no text.
+        selected: Offsets of the comments that are encrypted where they are now.
+        bare: Those of them that stand in lists and hold no text.
     """
 
-    def __init__(self, edits: list[Edit], check: YamlDocument) -> None:
+    def __init__(self, edits: list[Edit], check: YamlDocument, sealer: Sealer) -> None:
         edits.sort(key=lambda edit: edit[:2])
         self._keys = [edit[:2] for edit in edits]
         self._ends = [edit[1] for edit in edits]
@@ -306,16 +308,19 @@ class _Moves:
         self.texts: dict[int, str] = {comment.start: comment.text for comment, _ in check.dropped}
         self.numbers: dict[int, int] = {}
         self.leaves: list[int] = []
+        self.selected: set[int] = set()
         for number, visit in enumerate(walk(check.tree)):
             if isinstance(visit.node, Comment):
                 self.paths.setdefault(visit.node.start, visit.path)
                 self.texts[visit.node.start] = visit.node.text
                 self.numbers.setdefault(visit.node.start, number)
+                if sealer.selects_visit(visit):
+                    self.selected.add(visit.node.start)
             else:
                 self.leaves.append(number)
         self._starts = sorted(self.paths)
         visits = Visits(check.tree)
-        self.bare = {visits.nodes[number].start for number in visits.bare}
+        self.bare = {visits.nodes[number].start for number in visits.bare} & self.selected
 
     def behind(self, offset: int) -> int:
         """Where an offset of the plain text is in the encrypted text."""

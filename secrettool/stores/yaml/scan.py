@@ -33,7 +33,7 @@ _BLANKS = r"[ \t]*"
 MAX_DEPTH = 10_000
 """Levels of nesting; go-yaml's own limit. libyaml's time grows with the square of the flow levels."""
 
-_TAB_RETRIES = 40  # comment blocks that libyaml stops at, each of which costs a scan from the start
+_TAB_RETRIES = 40  # comments that libyaml stops at, each of which costs a scan from the start
 
 
 def decode(data: bytes) -> tuple[str, str, bool]:
@@ -125,7 +125,8 @@ def events(text: str) -> Iterator[Any]:
 def tokens(text: str) -> list[Any]:
     """All tokens of libyaml.
 
-    libyaml stops at a tab in front of a comment below another comment, go-yaml does not: there it is scanned again with blanks for these tabs.
+    libyaml stops at a tab in front of a comment that stands below another comment or behind the `?` or `:` of a key over several lines, go-yaml
+    does not: there it is scanned again with blanks for these tabs.
 
     Raises:
         FormatError: libyaml refuses the text.
@@ -166,11 +167,16 @@ def _shallow_tokens(text: str) -> list[Any]:
 
 
 def _without_tabs(text: str, error: YAMLError) -> str | None:
-    """The text with blanks for the tabs of the comment lines at which the scanner stopped; None when that is not the cause."""
+    """The text with blanks for the tabs in front of the comments at which the scanner stopped; None when that is not the cause."""
     mark = getattr(error, "problem_mark", None)
     if mark is None or text[mark.index : mark.index + 1] != "\t":
         return None
-    start = mark.index - mark.column
+    tab: int = mark.index
+    start = tab - mark.column
+    beside = re.compile(_COMMENT_LINE).match(text, tab)
+    if beside is not None and text[start:tab].rstrip(" ")[-1:] in ("?", ":"):
+        comment = beside.end() - 1
+        return text[:tab] + " " * (comment - tab) + text[comment:]
     above = text.rfind("\n", 0, max(start - 1, 0)) + 1
     if not re.compile(_COMMENT_LINE).match(text, start) or not re.compile(_COMMENT_LINE).match(text, above, start):
         return None

@@ -15,7 +15,7 @@ from secrettool.stores.yaml.nodes import Alias, YamlBranch, YamlDocument, YamlLe
 from secrettool.stores.yaml.restore import DROPPED_TAGS, block_text, scalar_text
 from secrettool.stores.yaml.scan import column_of
 from secrettool.stores.yaml.styles import flow_scalar, is_simple
-from secrettool.stores.yaml.visits import Copy, Visits
+from secrettool.stores.yaml.visits import Copy, Visits, selected_bare
 
 _TAG_OR_ANCHOR = re.compile(r"[!&]\S*")
 _BESIDE = re.compile(r"[ \t]+(#[^\n\r\x85\u2028\u2029]*)")
@@ -33,6 +33,7 @@ class Sealing:
         entries: Notation that the styles of the envelopes cannot carry.
         expansions: Numbers of the edits that write a collection for an alias, each with the comments in it, in order.
         comments: The comments that stand in the text themselves, by their number of the visit.
+        bare: Numbers of the empty comments in lists that are to be encrypted.
     """
 
     def __init__(self, document: YamlDocument, sealer: Sealer) -> None:
@@ -46,6 +47,7 @@ class Sealing:
         self.expansions: list[tuple[int, list[tuple[Comment, TreePath]]]] = []
         targets = frozenset(id(node.alias.target) for node in document.aliases if node.alias is not None)
         self.visits = Visits(document.tree, targets)
+        self.bare = selected_bare(self.visits, document.tree, sealer)
         self._paths: list[TreePath] | None = None
         self._run()
 
@@ -91,7 +93,7 @@ class Sealing:
         self.comments[number] = comment
         if sealed is not None:
             self.edits.append((comment.start + 1, comment.end, sealed.envelope))
-        elif number in self.visits.bare and self.sealer.selects(self.paths[number]):
+        elif number in self.bare:
             # sops takes the empty comment of a list for "" and adds an element.
             self.edits.append((comment.start + 1, comment.end, self.sealer.extra(" ", "comment", self.paths[number])))
             self.entries.append((number, "#"))
@@ -201,7 +203,7 @@ class Sealing:
             sealed = seals[number]
             number += 1
             if isinstance(visit, Comment):
-                if number - 1 in self.visits.bare and sealer.selects(self.paths[number - 1]):
+                if number - 1 in self.bare:
                     return sealer.extra(" ", "comment", self.paths[number - 1])
                 return visit.text if sealed is None else sealed.envelope
             return clear_text(self.text, visit) if sealed is None else f"'{sealed.envelope}'"

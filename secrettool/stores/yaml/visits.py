@@ -6,10 +6,13 @@ The walk numbers what it visits; the same order is taken here without its paths,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree
+from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree, walk
 from secrettool.stores.yaml.nodes import YamlBranch, YamlLeaf
+
+if TYPE_CHECKING:
+    from secrettool.sops.store import Sealer
 
 
 class Copy(NamedTuple):
@@ -85,6 +88,13 @@ class Visits:
             self.copies.append(Copy(node, first, end))
         elif id(node) in self._wanted:
             self.ranges[id(node)] = (first, end)
+
+
+def selected_bare(visits: Visits, tree: Tree, sealer: Sealer) -> frozenset[int]:
+    """Numbers of the comments in lists that hold no text and are to be encrypted. Asks the sealer in the order of the walk."""
+    if not visits.bare:
+        return frozenset()
+    return frozenset(number for number, visit in enumerate(walk(tree)) if number in visits.bare and sealer.selects_visit(visit))
 
 
 def last_leaf(root: YamlBranch) -> YamlLeaf | None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import secrettool
 from secrettool.errors import SecrettoolError
 from secrettool.library import StoreName
+from secrettool.sops.selection import DEFAULT_SELECTOR
 from tests.interop.fuzz import named
 from tests.interop.fuzz.edits import Edit, by_secrettool, by_sops
 from tests.interop.fuzz.options import GUEST, Options, identity
@@ -119,7 +120,7 @@ class Comparison:
         return {
             "encrypt": guarded(lambda: self._encrypted(case, mine, opened, own.out, printed)),
             "decrypt": guarded(lambda: self._decrypted(case, own.out, printed)),
-            "edit": guarded(lambda: self._edited(case, mine, start)),
+            "edit": guarded(lambda: self._changed(case, mine, start)),
         }
 
     def _encrypt(self, case: Case) -> bytes:
@@ -147,12 +148,19 @@ class Comparison:
         if isinstance(mine, SecrettoolError):
             if not own.ok:
                 return both_refuse(mine, own)
-            name = named.refused_by_secrettool(case.store, mine)
+            name = named.refused_by_secrettool(case.store, mine) or self._moved(case, mine)
             return Outcome(Kind.NAMED, name) if name else unexplained(f"secrettool alone refuses: {mine.message}")
         name = named.refused_by_sops(own)
         if name is None:
             return unexplained(f"sops alone refuses: {own.reason()}")
         return Outcome(Kind.SOPS_REFUSES, name)
+
+    def _moved(self, case: Case, mine: SecrettoolError) -> str | None:
+        """Why secrettool would not open what it encrypts: a comment rule, and a comment that moves, as it does without the rule."""
+        if not case.options.by_comments or not mine.message.startswith("the encrypted file could not be opened again"):
+            return None
+        without = self.outcomes(case._replace(options=case.options._replace(selector=None)))
+        return named.MOVED_RULE if without["encrypt"].name == named.MOVED else None
 
     # ---- secrettool encrypts ----
 
@@ -170,9 +178,8 @@ class Comparison:
         if not opened.ok:
             if opened.crashed and printed.crashed:
                 return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
-            if case.store == "yaml" and plain.has_tab_first:
-                return Outcome(Kind.SOPS_BREAKS, named.TAB_FIRST)
-            return unexplained(f"sops does not open the file of secrettool: {opened.reason()}")
+            name = named.not_printed(opened, plain)
+            return Outcome(Kind.SOPS_BREAKS, name) if name else unexplained(f"sops does not open the file of secrettool: {opened.reason()}")
         if printed.ok and printed.out == opened.out:
             return EQUAL
         accepted = printed.ok
@@ -180,7 +187,8 @@ class Comparison:
             # sops cannot read its own file: what would it print if it did not check?
             printed = self.sops.decrypt(own, case.store, ignore_mac=True)
         name = named.own_mac(own) if printed.ok and printed.out == opened.out else None
-        name = name or named.damaged(plain, Reading(case.store, opened.out), Reading(case.store, printed.out))
+        ours, theirs = Reading(case.store, opened.out), Reading(case.store, printed.out)
+        name = name or named.damaged(plain, ours, theirs, case.options.selector or DEFAULT_SELECTOR)
         if name is None:
             return unexplained("sops prints something else for its own file" if accepted else f"sops does not open its own file: {printed.reason()}")
         return Outcome(Kind.NAMED if accepted else Kind.SOPS_BREAKS, name)
@@ -202,6 +210,8 @@ class Comparison:
         if printed.ok and back == printed.out:
             return EQUAL if accepted else Outcome(Kind.SOPS_BREAKS, named.LIST_COMMENT)
         ours, theirs = Reading(case.store, back), Reading(case.store, printed.out)
+        if not printed.ok and (name := named.not_printed(printed, ours)):
+            return Outcome(Kind.SOPS_BREAKS, name)
         name = named.layout(ours, theirs) if printed.ok else None
         if name is None and not accepted and ours.values == theirs.values and not Counter(theirs.comments) - Counter(ours.comments):
             name = named.LIST_COMMENT
@@ -210,6 +220,31 @@ class Comparison:
         return Outcome(Kind.NAMED, name) if accepted else Outcome(Kind.SOPS_BREAKS, named.LIST_COMMENT)
 
     # ---- both edit ----
+
+    def _changed(self, case: Case, mine: bytes, own: bytes) -> Outcome:
+        outcome = self._edited(case, mine, own)
+        if outcome.kind is Kind.UNEXPLAINED and self._positions_differ(case, mine, own):
+            return Outcome(Kind.NAMED, named.POSITION)
+        return outcome
+
+    def _positions_differ(self, case: Case, mine: bytes, own: bytes) -> bool:
+        """Whether a position of the change means another entry in the one file than in the other, as both programs agree for both files.
+
+        Comments count as positions of a list, and sops' printing moves comments into lists and out of them.
+        """
+        if not any(isinstance(step, int) for step in case.edit.steps):
+            return False
+        made = []
+        for data in (mine, own):
+            theirs = by_sops(self.sops, case.store, data, case.edit)
+            try:
+                ours = Reading(case.store, self._decrypt(by_secrettool(self.runtime, case.store, data, case.edit), case.store)).values
+            except SecrettoolError:
+                ours = None
+            if (Reading(case.store, self._decrypt(theirs.out, case.store)).values if theirs.ok else None) != ours:
+                return False
+            made.append(ours)
+        return made[0] != made[1]
 
     def _edited(self, case: Case, mine: bytes, own: bytes) -> Outcome:
         theirs = by_sops(self.sops, case.store, mine, case.edit)
@@ -251,7 +286,8 @@ class Comparison:
         if not printed.ok:
             if printed.crashed:
                 return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
-            return unexplained(f"sops does not open what secrettool changed: {printed.reason()}")
+            name = named.not_printed(printed, Reading(case.store, opened))
+            return Outcome(Kind.SOPS_BREAKS, name) if name else unexplained(f"sops does not open what secrettool changed: {printed.reason()}")
         name = named.edited_differently(Reading(case.store, case.data), Reading(case.store, opened), Reading(case.store, printed.out))
         if name is None:
             return unexplained("the values differ after the change")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from secrettool.sops.selection import Selector
 from tests.interop.fuzz import named
@@ -12,6 +12,13 @@ from tests.interop.fuzz.options import Options
 
 ROTATE = Edit("rotate")
 PLAIN = Options()
+
+
+def by_comments(kind: Literal["encrypted", "unencrypted"], expression: str) -> Options:
+    """Options with a rule that looks at comments."""
+    return Options(Selector("encrypted_comment_regex" if kind == "encrypted" else "unencrypted_comment_regex", expression))
+
+
 MAC_ONLY = Options(mac_only_encrypted=True)
 
 
@@ -41,6 +48,9 @@ FOUND = (
     Found("unset-of-the-default-section", Case("ini", b"b = x\n[y]\nz = 1\n", PLAIN, Edit("unset", ("DEFAULT",)))),
     Found("unset-of-the-default-section-with-a-header", Case("ini", b"[DEFAULT]", PLAIN, Edit("unset", ("DEFAULT",)))),
     Found("empty-comments-that-the-section-moves-into-a-list", Case("yaml", b"d:\n - 1\n\n #\n  #", PLAIN, ROTATE), named.MOVED),
+    Found("tab-between-the-colon-of-a-long-key-and-a-comment", Case("yaml", b"? k\n:\t# c\n  x\n? l\n: \t#\n?\t# d\n  m\n", PLAIN, ROTATE)),
+    Found("empty-comment-in-a-list-that-keeps-it-in-clear", Case("yaml", b"x:\n#\n- y\n", by_comments("unencrypted", r"^\s*$"), ROTATE)),
+    Found("empty-comment-in-a-list-that-encrypts-it", Case("yaml", b"x:\n#\n- y\n", by_comments("encrypted", r"^\s*$"), ROTATE)),
     Found("alias-beside-an-empty-comment", Case("yaml", b"  k:\n   &x #\n  - y\n  l: {z: *x #\n}", PLAIN, ROTATE), named.EMPTY_LIST_COMMENT),
     # Differences with a name.
     Found("two-byte-order-marks", Case("yaml", b"\xef\xbb\xbf\xef\xbb\xbfa: x\n", PLAIN, ROTATE), *[named.TWO_MARKS] * 3),
@@ -57,10 +67,37 @@ FOUND = (
     Found("empty-comment-in-a-list", Case("yaml", b"a:\n- x\n#\n- y\n", PLAIN, ROTATE), named.EMPTY_LIST_COMMENT),
     Found("inline-comment", Case("yaml", b"a: x # c\n", PLAIN, ROTATE), decrypt=named.INLINE),
     Found("text-that-starts-with-a-tab", Case("yaml", b'a: "\\tx\\ny"\n', PLAIN, ROTATE), "", named.TAB_FIRST, named.TAB_FIRST),
+    Found(
+        "text-that-starts-with-a-tab-and-a-comment-in-a-list",
+        Case("yaml", b'k: "\\t\\n"#\nx:\n- y # z', PLAIN, ROTATE),
+        *[named.TAB_FIRST] * 3,
+    ),
     Found("block-in-a-list-that-starts-with-blanks", Case("yaml", b"b:\n- >2\n    p\n", PLAIN, ROTATE), "", named.DIGIT, named.DIGIT),
     Found("negative-zero-in-clear", Case("json", b'{"a_unencrypted": -0.0}', MAC_ONLY, ROTATE), named.NEGATIVE_ZERO, named.NEGATIVE_ZERO),
     Found("block-in-another-indentation", Case("yaml", b"a: |\n x\n y\n", Options(indent=2), ROTATE), decrypt=named.STEP),
     Found("comment-behind-the-last-value", Case("yaml", b"# c\na: &x  # d\n", PLAIN, ROTATE), encrypt=named.MOVED),
     Found("tag-with-a-bracket", Case("yaml", b"d: !] 0\n", PLAIN, ROTATE), *[named.LIBYAML] * 3),
+    Found(
+        "comment-that-sops-drops-with-a-rule-about-comments",
+        Case("yaml", b"# \n---\n#", by_comments("encrypted", "^ c"), ROTATE),
+        named.SEALED,
+        edit=named.COMMENT,
+    ),
+    Found(
+        "encrypted-comment-that-moves-into-a-part-in-clear",
+        Case("yaml", b"a_unencrypted: # c\n b:\n # d", PLAIN, ROTATE),
+        named.SEALED,
+        edit=named.COMMENT,
+    ),
+    Found(
+        "comment-behind-the-last-value-with-a-rule-about-comments",
+        Case("yaml", b"k: x\nb: &x #", by_comments("unencrypted", "^"), ROTATE),
+        *[named.MOVED_RULE] * 3,
+    ),
+    Found(
+        "position-that-sops-gives-to-another-entry",
+        Case("yaml", b"a_unencrypted:\n- [[]]\n- #c\n - ''\n", PLAIN, Edit("set", ("a_unencrypted", 1, 0), '"x"')),
+        edit=named.POSITION,
+    ),
     Found("text-behind-the-object", Case("json", b'{"a": "x"} y', PLAIN, ROTATE), encrypt=named.BEHIND),
 )

@@ -11,6 +11,7 @@ from collections import Counter
 
 from secrettool.errors import SecrettoolError
 from secrettool.library import StoreName
+from secrettool.sops.selection import Selector
 from tests.interop.fuzz.edits import Edit
 from tests.interop.fuzz.readings import Reading
 from tests.interop.fuzz.realsops import Answer
@@ -38,6 +39,9 @@ SOPS_REREADS = "sops does not open what it changed"
 TAG = "value that does not fit its tag in a later document"
 PRINT_CRASH = "sops crashes when it prints"
 CRASH = "sops crashes"
+SEALED = "sealed comment that sops finds in a part in clear"
+MOVED_RULE = "comment behind the last value moves, with a rule that looks at comments"
+POSITION = "position in a list that sops' printing gives to another entry"
 
 
 def refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | None:
@@ -69,6 +73,11 @@ def other_status(error: SecrettoolError) -> str | None:
     return TAG if error.message.startswith("the value does not fit its tag") else None
 
 
+def not_printed(answer: Answer, plain: Reading) -> str | None:
+    """Why sops cannot print the plain text of a file that it can read."""
+    return TAB_FIRST if plain.has_tab_first and b"cannot encode node with unknown kind 0" in answer.err else None
+
+
 def own_mac(sealed: bytes) -> str | None:
     """Why secrettool opens a file of sops whose MAC sops does not accept: it holds a comment as an element of a list."""
     return LIST_COMMENT if re.search(rb"- ENC\[AES256_GCM,[^\]]*,type:comment\]", sealed) else None
@@ -81,16 +90,17 @@ def not_lossless(store: StoreName, data: bytes, back: bytes) -> str | None:
     return None
 
 
-def damaged(plain: Reading, mine: Reading, own: Reading) -> str | None:
+def damaged(plain: Reading, mine: Reading, own: Reading, selector: Selector) -> str | None:
     """What sops did to its own file, when what it prints for the file of secrettool is right and what it prints for its own is not.
 
     Args:
         plain: The plain text.
         mine: What sops prints for the file of secrettool.
         own: What sops prints for its own file, MAC or not.
+        selector: What was to be encrypted.
     """
     if plain.everything != mine.everything and mine.text != plain.printed:
-        return _misplaced(plain, mine)
+        return _misplaced(plain, mine, selector)
     if plain.everything == own.everything:
         return ALIAS_INLINE if plain.store == "yaml" and mine.comments and mine.bare == own.bare else None
     if plain.store == "yaml" and plain.has_list_comment and "" in plain.comments:
@@ -100,7 +110,7 @@ def damaged(plain: Reading, mine: Reading, own: Reading) -> str | None:
     return COMMENT if plain.values == own.values else VALUE
 
 
-def _misplaced(plain: Reading, mine: Reading) -> str | None:
+def _misplaced(plain: Reading, mine: Reading, selector: Selector) -> str | None:
     """What is wrong with what sops prints for the file of secrettool: a printing that is not read back, or comments at another place."""
     if plain.store == "ini" and plain.has_comment_key:
         return COMMENT_KEY
@@ -114,8 +124,20 @@ def _misplaced(plain: Reading, mine: Reading) -> str | None:
         return MOVED
     if plain.has_list_comment and "" in plain.comments:
         return EMPTY_LIST_COMMENT
-    unopened = Counter(mine.comments) - Counter(plain.comments)
-    return None if any("ENC[AES256_GCM" in text for text in unopened) else COMMENT
+    written = "" if plain.document is None else plain.document.text
+    more = Counter(mine.comments) - Counter(plain.comments)
+    unopened = Counter(text for text in more.elements() if "ENC[AES256_GCM" in text and text not in written)
+    if not unopened:
+        return COMMENT
+    return SEALED if more == unopened and _sealed_in_clear_part(plain, mine, unopened, selector) else None
+
+
+def _sealed_in_clear_part(plain: Reading, mine: Reading, unopened: Counter[str], selector: Selector) -> bool:
+    """Whether comments that were to be encrypted, and those that sops drops, are now found where nothing is to be encrypted."""
+    lost = Counter(plain.comments) - Counter(mine.comments)
+    dropped = unopened.total() - lost.total()
+    there, before = mine.comments_where(selector, encrypted=False), plain.comments_where(selector, encrypted=True)
+    return not (unopened - there) and not (lost - before) and 0 <= dropped <= plain.dropped
 
 
 def layout(mine: Reading, theirs: Reading) -> str | None:

@@ -54,6 +54,11 @@ class Options(NamedTuple):
     threshold: int = 0
     indent: int | None = None
 
+    @property
+    def by_comments(self) -> bool:
+        """Whether comments select what is encrypted."""
+        return self.selector is not None and "comment" in self.selector.kind
+
     def config(self) -> str:
         """The same as a config file of sops."""
         rule: dict[str, Any] = {"mac_only_encrypted": self.mac_only_encrypted}

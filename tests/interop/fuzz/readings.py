@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from secrettool.errors import SecrettoolError
 from secrettool.library import StoreName
+from secrettool.sops.selection import Selection, Selector
 from secrettool.sops.store import Document
-from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree
+from secrettool.sops.tree import Branch, Comment, Item, Leaf, Node, Sequence, Tree, walk
 from secrettool.sops.values import Value, plain_text
 from secrettool.stores import by_name
+from secrettool.stores.yaml.nodes import YamlDocument
 
 
 class Reading:
@@ -79,7 +82,18 @@ class Reading:
     @cached_property
     def comments(self) -> list[str]:
         """The comments, sorted."""
-        return sorted(entry.text.strip(" ") and entry.text for entry, _ in self._entries() if isinstance(entry, Comment))
+        return sorted(_text(entry) for entry, _ in self._entries() if isinstance(entry, Comment))
+
+    def comments_where(self, selector: Selector, *, encrypted: bool) -> Counter[str]:
+        """The comments that are to be encrypted where they stand, or those that are not."""
+        selects = Selection(selector).by_visit
+        visits = (visit for visit in walk(self.tree) if isinstance(visit.node, Comment) and selects(visit) is encrypted)
+        return Counter(_text(visit.node) for visit in visits if isinstance(visit.node, Comment))
+
+    @property
+    def dropped(self) -> int:
+        """How many comments of a YAML text are in no tree."""
+        return len(self.document.dropped) if isinstance(self.document, YamlDocument) else 0
 
     @cached_property
     def has_inline_comment(self) -> bool:
@@ -130,13 +144,15 @@ class Reading:
                 stack.extend((entry.value if isinstance(entry, Item) else entry, False) for entry in node.items)
 
 
-def plain(node: Node | Comment, *, comments: bool) -> Any:
-    """A node as Python values: mappings as pairs, since keys may repeat; numbers, dates and the like as the format writes them, with their type.
+def _text(comment: Comment) -> str:
+    """The text of a comment; blanks count as nothing: an empty comment cannot be encrypted in a list, so secrettool encrypts a blank."""
+    return comment.text.strip(" ") and comment.text
 
-    A comment that holds nothing but blanks counts as empty: an empty one cannot be encrypted inside a list, so secrettool encrypts a blank there.
-    """
+
+def plain(node: Node | Comment, *, comments: bool) -> Any:
+    """A node as Python values: mappings as pairs, since keys may repeat; numbers, dates and the like as the format writes them, with their type."""
     if isinstance(node, Comment):
-        return ("comment", node.text.strip(" ") and node.text)
+        return ("comment", _text(node))
     if isinstance(node, Leaf):
         value = node.value
         if value is None or isinstance(value, str):

@@ -25,7 +25,7 @@ def test_da_05_encrypted_string_data_without_decryption_is_an_error() -> None:
     (found,) = findings(files)
 
     text = f"{CLUSTER} decrypts nothing: the cluster gets the ciphertext as value, with Ready=True"
-    assert found[:7] == ("HK001", "error", text, "apps/s.yaml", 2, "Secret/shop/s", "k")
+    assert found[:7] == ("HK001", "error", text, "apps/s.yaml", 10, "Secret/shop/s", "k")
     assert found.hint is not None and "spec.decryption" in found.hint
 
 

@@ -16,7 +16,7 @@ from secrettool.cluster.preparing import prepared
 from secrettool.cluster.stages import stages
 from secrettool.errors import Outcome
 from secrettool.objects import Ref, ref_of
-from tests.unit.cluster.folder import MemoryCluster
+from tests.unit.cluster.memory import MemoryCluster
 
 Json = dict[str, Any]
 

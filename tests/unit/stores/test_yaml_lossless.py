@@ -8,7 +8,7 @@ import pytest
 
 from secrettool.errors import FormatError, TreeEncryptError
 from secrettool.sops.envelope import DataKey
-from secrettool.sops.selection import Selector
+from secrettool.sops.selection import Selector, SelectorKind
 from secrettool.stores.yaml import YamlStore
 from tests.unit.stores.sealed_files import open_sealed, plain, seal, vectors
 
@@ -119,6 +119,22 @@ def test_envelope_takes_the_style_of_the_value(text: str, form: str) -> None:
     sealed, opened = back(text)
     assert sealed.startswith(form)
     assert opened == text
+
+
+@pytest.mark.parametrize("kind", ["encrypted_comment_regex", "unencrypted_comment_regex"])
+def test_empty_comment_of_a_list_stays_where_a_rule_about_comments_needs_it(kind: SelectorKind) -> None:
+    text = "a:\n#\n- x\n- y\nb:\n# c\n#\n- z\n"
+    sealed, opened = back(text, Selector(kind, r"^\s*$"))
+    assert opened == text
+    assert "a:\n#\n- " in sealed
+    assert ("- x\n- ENC[" in sealed) is kind.startswith("un")
+
+
+def test_empty_comment_of_a_list_is_encrypted_below_a_comment_that_selects() -> None:
+    text = "a:\n# c\n#\n- x\n"
+    sealed, opened = back(text, Selector("encrypted_comment_regex", "c"))
+    assert opened == text
+    assert sealed.startswith("a:\n# c\n#ENC[")
 
 
 @pytest.mark.parametrize("text", ["a: x\n", "a: 1.50\n", "b: TRUE\n", "c: [x, http://y:80]\n", "d: |\n  x\n   y\n", "e: 1e21\n", "f: 'it''s'\n"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from secrettool.cluster.model import UnknownKind
+from secrettool.cluster.folder.patching import json_patch, merge_patch
+from secrettool.cluster.model import PatchKind, UnknownKind
 from secrettool.errors import ClusterError
 from secrettool.objects import Object, Ref, ref_of
 
@@ -44,3 +46,22 @@ class MemoryCluster:
             if ref.kind == "CustomResourceDefinition":
                 self.scopes[f"{obj['spec']['group']}/v1", obj["spec"]["names"]["kind"]] = True
         return dict(obj)
+
+    def patch(self, ref: Ref, body: Object | Sequence[Object], *, kind: PatchKind, manager: str, dry_run: bool = False) -> dict[str, Any]:
+        before = self.get(ref)
+        if before is None:
+            raise ClusterError("404 NotFound", status=404, reason="NotFound")
+        after = merge_patch(before, body) if isinstance(body, Mapping) else json_patch(before, body)
+        if not dry_run:
+            self.stored[ref] = after
+        return {name: after[name] for name in ("apiVersion", "kind", "metadata")}
+
+    def delete(self, ref: Ref, *, uid: str, resource_version: str, dry_run: bool = False) -> None:
+        if not dry_run:
+            del self.stored[ref]
+
+    def list_objects(self, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]]:
+        return [obj for ref, obj in self.stored.items() if ref[:3] == (api_version, kind, namespace)]
+
+    def namespace_exists(self, name: str) -> bool:
+        return any(name in (ref.namespace, ref.name if ref.kind == "Namespace" else "") for ref in self.stored)
