@@ -19,6 +19,7 @@ from secrettool.objects import section
 
 _MAX_CAUSES = 5
 _NAME = r"[A-Za-z0-9.:_@/-]{1,253}"
+_RESOURCE = r"[a-z][a-z.]{0,252}"
 _CONFLICT = re.compile(r'conflict with "([^"\\]{1,128})"')
 _FIELD = re.compile(r"[\x21-\x7e ]{1,253}")
 _ELEMENT = re.compile(r"\[=(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\]")
@@ -43,7 +44,7 @@ _KNOWN = tuple(
         (rf"ValidatingAdmissionPolicy '({_NAME})' with binding '({_NAME})' denied request", "admission policy {0} denied it"),
         (r"violates PodSecurity", "it violates the Pod security standard of its namespace"),
         (rf'^namespaces "({_NAME})" not found', "namespace {0} does not exist"),
-        (rf'^({_NAME}) "({_NAME})" not found', "{0} {1} does not exist"),
+        (rf'^({_RESOURCE}) "({_NAME})" not found', "{0} {1} does not exist"),
         (r"the server could not find the requested resource", "the server does not know the resource"),
         (r"the object has been modified", "somebody else changed it at the same time"),
         (r"illegal base64 data", "data is not base64"),
