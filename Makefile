@@ -4,6 +4,7 @@
 #   make test          the tests that need nothing else
 #   make check         everything a change must pass: format, lint, types, layers, unused things, help texts, all tests with their coverage
 #   make real-programs builds what `make test-real` runs into a cache folder; needs Go, and 25 minutes once
+#   make fuzz          generated documents against the real sops: N documents (1000) of the set SEED (0)
 #   make test-real     the tests against the real sops, age, gpg, API server, Flux and Vault
 #   make bench         time and memory, beside the real sops where it is installed
 #   make docs          the documentation as HTML and as a man page in docs/_build
@@ -19,11 +20,11 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 TEST_JOBS ?= auto
 
-.PHONY: help demo test check real-programs test-real bench docs lock clean
+.PHONY: help demo test check real-programs test-real fuzz bench docs lock clean
 .PHONY: format-check lint types layers unused help-texts workflows spelling hosts coverage
 
 help:
-	@sed -n '3,11s/^# *//p' Makefile
+	@sed -n '3,12s/^# *//p' Makefile
 
 demo: $(VENV)/.core
 	@$(PY) tools/demo.py
@@ -40,6 +41,10 @@ real-programs: $(VENV)/.made
 # Tests that share a server run in one worker. The programs are put on PATH for those that start each other, such as age its plugin.
 test-real: $(VENV)/.test real-programs
 	@PATH="$$($(PY) -m tests.interop.programs --path):$$PATH" $(PY) -m pytest -q -rs -n $(TEST_JOBS) --dist loadgroup -m real
+
+fuzz: $(VENV)/.test
+	@$(PY) -m tests.interop.programs sops
+	@$(PY) -m tests.interop.fuzz --documents $(or $(N),1000) --seed $(or $(SEED),0)
 
 bench: $(VENV)/.core
 	@$(PY) tools/bench.py $(BENCH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ pytest_plugins = ["tests.interop.fixtures"]
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+# A shell starts what it puts into the background deaf to these, and programs started by the tests would inherit that.
+for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
+    signal.signal(number, action)
 
 FOREIGN_PREFIXES = ("SOPS_", "AGE_", "VAULT_", "AWS_", "AZURE_", "GOOGLE_", "HUAWEICLOUD_")
 FOREIGN_NAMES = ("EDITOR", "VISUAL", "GNUPGHOME", "NO_COLOR", "FORCE_COLOR")

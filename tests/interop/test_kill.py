@@ -55,7 +55,9 @@ class Server:
         # Killed processes write no coverage data, or half of it.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         command = [sys.executable, "-m", "tests.interop.peers.killserver"]
-        self._process = subprocess.Popen(command, cwd=ROOT, env={**environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # What Python compiles in a checkout where nothing ran yet is no doing of the command.
+        environ |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, request: dict[str, Any]) -> Answer:
         assert self._process.stdin is not None and self._process.stdout is not None

@@ -15,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from secrettool.keys import LocalKeyring, Prompt, age_file
+from tests.interop.peers import missing
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 NOW = "2031-01-02T03:04:05Z"
@@ -54,13 +55,10 @@ def make_keyring(tmp_path: Path) -> MakeKeyring:
 
 @pytest.fixture
 def program() -> Program:
-    """The path of a program; skips the test, naming it, when it is missing."""
+    """The path of a program; skips (in CI: fails) the test, naming it, when it is missing."""
 
     def find(name: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            pytest.skip(f"{name} is not installed")
-        return path
+        return shutil.which(name) or missing(name, "install it")
 
     return find
 
