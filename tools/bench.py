@@ -1,4 +1,4 @@
-"""Time and memory of encrypt and decrypt, beside the real sops where it is on PATH. Prints figures; asserts none.
+"""Time and memory of encrypt and decrypt, beside the real sops where it is on PATH, and of `patch` beside kubectl. Prints figures; asserts none.
 
 Usage: bench.py [--quick] [--repeat N]
 
@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import bench_homelab
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "keys-example"
@@ -214,6 +216,7 @@ def main() -> None:
                 print(table_row(case.name, verb, [result[verb] for result in results]), flush=True)
         built = measure_build(contenders, options.quick, times, environment, folder)
         print(table_row(f"{30 if options.quick else 300} Secrets", "build", built), flush=True)
+        bench_homelab.report(contenders[0].words, times, folder / "homelab", print)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ COMMANDS: dict[str, Entry] = {
     "config": Entry("config", "Show which creation rule a path gets, and the schema of .sops.yaml."),
     "keys": Entry("keys", "Make the key Secret of a cluster; replace a recipient in a whole repository."),
     "hook": Entry("hook", "Decrypt manifests on their way into a cluster, as Flux does it.", 2),
-    "patch": Entry("patch", "Fill the placeholders in a cluster with values from Vault, the environment and other places.", 2),
+    "patch": Entry("patch", "Fill placeholders in a cluster from Vault, the environment and other places.", 2),
     "check": Entry("check", "Find placeholders, ciphertext and literals in a repository that will not end as they should.", 2),
     "krm": Entry("krm", "Serve kustomize as a function or plugin that opens secrets during a build."),
     "cmp": Entry("cmp", "Serve Argo CD as a config management plugin.", 2),

@@ -58,16 +58,25 @@ def _files(path: str) -> Iterator[str]:
     if not os.path.isdir(path):
         yield path
         return
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(path, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(_SUFFIXES) or name == _WITHOUT_SUFFIX)
+
+
+def _refuse(error: OSError) -> None:
+    failure = InputError(f"cannot be read: {(error.strerror or 'unknown error').lower()}", code=Outcome.CONFIGURATION)
+    failure.file = str(error.filename)
+    raise failure from error
 
 
 def _text(file: str) -> str | None:
     if not os.path.isfile(file):  # a link to a folder or to nothing, a pipe
         return None
+    if os.path.getsize(file) > _LIMIT:
+        output.warning(f"{file}: larger than {_LIMIT} bytes, passed over")
+        return None
     try:
-        return fs.read(file, limit=_LIMIT)[0].decode("utf-8")
+        return fs.read(file)[0].decode("utf-8")
     except UnicodeDecodeError:
         output.warning(f"{file}: not UTF-8 text, passed over")
         return None

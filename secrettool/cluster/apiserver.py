@@ -25,6 +25,8 @@ from secrettool.objects import Object, Ref, folded, ref_of, section
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
+    from secrettool.cluster.plain import PlainClient
+
 APPLY: Final = "application/apply-patch+yaml"
 PATCHES: Final[dict[PatchKind, str]] = {"merge": "application/merge-patch+json", "json": "application/json-patch+json"}
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
@@ -43,7 +45,7 @@ class ApiServer:
         url: Of the server; None for the one that the client is made for.
     """
 
-    def __init__(self, client: ApiClient, *, url: str | None = None) -> None:
+    def __init__(self, client: ApiClient | PlainClient, *, url: str | None = None) -> None:
         self._client = client
         self._client.user_agent = f"secrettool/{__version__}"
         self._transport = Transport(client, url)

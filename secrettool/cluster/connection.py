@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secrettool import fs
 from secrettool.cluster.apiserver import ApiServer
-from secrettool.errors import ConfigError, Outcome
+from secrettool.errors import ConfigError, InputError, Outcome
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
+
+    from secrettool.cluster.plain import PlainClient
 
 DEFAULT: Final = os.path.join("~", ".kube", "config")
 IN_CLUSTER: Final = "KUBERNETES_SERVICE_HOST"
@@ -65,6 +67,14 @@ def connect(access: Access, environ: Mapping[str, str]) -> Iterator[ApiServer]:
         raise ConfigError(f"no cluster is configured: there is neither {DEFAULT} nor an account of a pod", hint=hint, code=Outcome.CONFIGURATION)
     if not paths and access.context:
         raise ConfigError("there is no kubeconfig that could have the context", code=Outcome.CONFIGURATION)
+    usual = _usual(paths, access, environ)
+    if usual is not None:
+        _quieten()
+        try:
+            yield ApiServer(usual, url=_url(access))
+        finally:
+            usual.close()
+        return
     with _silent():
         from kubernetes.client import ApiClient, Configuration
     if not paths:
@@ -93,6 +103,20 @@ def _paths(access: Access, environ: Mapping[str, str]) -> list[str]:
     if any(named) and not found:
         raise _bad(places, "no such file")
     return found
+
+
+def _usual(paths: list[str], access: Access, environ: Mapping[str, str]) -> PlainClient | None:
+    """The client for a kubeconfig that needs no more; None when the package has to see to it."""
+    from secrettool.cluster.plain import PlainClient, read
+
+    if len(paths) != 1:
+        return None
+    try:
+        text = access.text if access.text is not None else fs.read(paths[0])[0].decode()
+        login = read(text, os.path.dirname(paths[0]), access.context, environ)
+        return None if login is None else PlainClient(login, access.tls_server_name)
+    except (OSError, ValueError, InputError):
+        return None
 
 
 def _url(access: Access) -> str | None:
@@ -191,9 +215,13 @@ def _ready(configuration: Configuration, access: Access) -> Configuration:
     configuration.retries = Retry(total=None, connect=0, read=0, redirect=False, other=0, status=0, respect_retry_after_header=False)
     if access.tls_server_name is not None:
         configuration.tls_server_name = access.tls_server_name
+    _quieten()
+    return configuration
+
+
+def _quieten() -> None:
     for name in ("urllib3", "kubernetes", "client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return configuration
 
 
 @contextmanager

@@ -11,6 +11,7 @@ Source: PT-14, PT-26; kubernetes (Python) 37 client/api_client.py, client/rest.p
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,6 +21,8 @@ from secrettool.cluster.redaction import may_pass
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
+
+    from secrettool.cluster.plain import PlainClient
 
 JSON: Final = "application/json"
 TIMEOUT: Final = (10.0, 60.0)
@@ -60,7 +63,7 @@ class Transport:
         sleep: Waits for a number of seconds.
     """
 
-    def __init__(self, client: ApiClient, url: str | None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: ApiClient | PlainClient, url: str | None, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._url = url
         self._sleep = sleep
@@ -112,18 +115,24 @@ class Transport:
     def _once(
         self, method: str, path: str, subject: str | None, query: list[tuple[str, str]] | None, headers: Mapping[str, str], body: Any
     ) -> Answer:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
         try:
-            request = self._client.param_serialize(
+            client: Any = self._client  # the one is generated and says little about its types, the other stands in for it
+            request = client.param_serialize(
                 method, path, query_params=query, header_params=dict(headers), body=body, auth_settings=["BearerToken"], _host=self._url
             )
-            answer = self._client.call_api(*request, _request_timeout=TIMEOUT)
-            return Answer(answer.status, answer.read(), _seconds(answer.headers.get("Retry-After")))  # type: ignore[no-untyped-call]
-        except (HTTPError, ApiException, OSError) as error:
+            answer = client.call_api(*request, _request_timeout=TIMEOUT)
+            return Answer(answer.status, answer.read(), _seconds(answer.headers.get("Retry-After")))
+        except _failures() as error:
             failure = _BrokenConnection if _cause(error) == _BROKEN else Unavailable
             raise failure(f"the API server cannot be reached: {_cause(error)}", subject=subject, hint=_hint(error)) from None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What clients raise when there is no answer; the package's own exception only where it is loaded."""
+    from urllib3.exceptions import HTTPError
+
+    package = sys.modules.get("kubernetes.client")
+    return (HTTPError, OSError) if package is None else (HTTPError, OSError, package.ApiException)
 
 
 class _BrokenConnection(Unavailable):

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from secrettool.patcher.located import LocatedYaml
 from secrettool.patcher.mapping import PatchMap, Target, TargetPolicy
 from secrettool.patcher.sourceloading import provider_misfits, provider_of, source_misfits, source_of
 from secrettool.patcher.targetloading import TargetLoader, policy_of
 from secrettool.patcher.templates import RESERVED
-from secrettool.patcher.validation import Findings, check_schema
+from secrettool.patcher.validation import SCHEMA, InvalidMapError
 from secrettool.placeholders import DEFAULT_TOKENS
 from secrettool.sources.model import GenerateSource
+from secrettool.yamlfile.located import LocatedYaml
+from secrettool.yamlfile.validation import Findings
 
 if TYPE_CHECKING:
     from secrettool.sources.model import Provider, Source
@@ -34,8 +35,8 @@ def load(text: str, *, file: str | None = None) -> PatchMap:
         ConfigError: It is not YAML.
     """
     source = LocatedYaml(text, file)
-    findings = Findings(source)
-    check_schema(source, findings)
+    findings = Findings(source, InvalidMapError)
+    SCHEMA.check(source, findings)
     loading = _Loading(source, findings)
     providers = loading.providers()
     values = loading.values(providers)

@@ -1,7 +1,7 @@
 """The rights that a run of a map needs, and no more: a Role for each namespace, a ClusterRole for what lies in none.
 
-`create` is bound to names like the other verbs: objects are created by server-side apply, whose request names them. Nothing is listed, but for targets
-that look for the workloads to restart.
+`create` is bound to names like the other verbs: objects are created by server-side apply, whose request names them. Nothing is listed, but for
+targets that look for the workloads to restart.
 
 Source: requirement PT-34; k8s.io/api rbac/v1; k8s.io/apimachinery pkg/api/meta (UnsafeGuessKindToResource).
 """

@@ -57,12 +57,13 @@ class Restarts:
         self._wait()
         return [self._told(result, refs) for result, refs in begun]
 
-    def again(self) -> list[Finding]:
-        """Restart everything that was restarted once more, and wait; what goes wrong is told."""
+    def again(self, *, waits: bool = True) -> list[Finding]:
+        """Restart everything that was restarted once more, and wait if that is wanted; what goes wrong is told."""
         refs, self._problems = list(self.done), {}
         for ref in refs:
             self._restart(ref, None)
-        self._wait()
+        if waits:
+            self._wait()
         return [self._problems[ref].finding(ref) for ref in refs if ref in self._problems]
 
     def _begun(self, result: Result, target: Target | None) -> tuple[Result, list[Ref]]:

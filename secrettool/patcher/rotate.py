@@ -150,7 +150,7 @@ class _Rotating:
         try:
             rows = self._carried_out(cases)
         except BaseException:
-            for row in self._undone(cases, planned):
+            for row in self._undone(cases, planned, waits=False):
                 self._tell(row)
             raise
         return self._noted(rows) if all(row.is_good for row in rows) else self._undone(cases, rows)
@@ -234,11 +234,11 @@ class _Rotating:
 
     # ---- back ------------------------------------------------------------------------------------------------------------------------------------
 
-    def _undone(self, cases: Sequence[Case], rows: Sequence[Result]) -> list[Result]:
+    def _undone(self, cases: Sequence[Case], rows: Sequence[Result], *, waits: bool = True) -> list[Result]:
         """The rows once the old values are everywhere again, with what is not as it was."""
         left = self._new.take_back()
         done = [self._put_back(case, row) for case, row in zip(cases, rows, strict=True)]
-        findings = [_left_finding(name, cause) for name, cause in left.items()] + self._restarts.again()
+        findings = [_left_finding(name, cause) for name, cause in left.items()] + self._restarts.again(waits=waits)
         first = next(number for number, row in enumerate(done) if row.word == "failed")
         done[first] = replace(done[first], findings=(*done[first].findings, *findings))
         return done

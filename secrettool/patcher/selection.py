@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from secrettool.errors import Outcome, UsageError
 from secrettool.patcher.mapping import PatchMap, Target
-from secrettool.patcher.validation import choices
+from secrettool.yamlfile.validation import choices
 
 
 def select(

@@ -17,12 +17,12 @@ from secrettool.patcher.git import GitObject, Manifests
 from secrettool.patcher.naming import Namer, words_of
 from secrettool.patcher.protection import git_protection
 from secrettool.patcher.targetloading import IDENTITY
-from secrettool.patcher.validation import fits
+from secrettool.patcher.validation import SCHEMA
 from secrettool.patcher.yamltext import block, comment, quoted
 from secrettool.placeholders import DEFAULT_TOKENS, Hit, PlaceholderClass, classify, find
 
 _DEFAULT = "default"
-_MARK = re.compile(r"\{(?=[{%#]|\Z)|\r")
+_MARK = re.compile(r"\{(?=[{%#\r]|\Z)|\r")
 _WORD_BEFORE = re.compile(r"([A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?\Z")
 
 _HEAD = """\
@@ -91,11 +91,11 @@ def _objects(files: Mapping[str, str], tokens: tuple[str, ...]) -> Iterator[_Fou
 def _is_addressable(ref: Ref) -> bool:
     """Whether a map can name it: its name or namespace may hold a placeholder or a variable."""
     named = {"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name} | ({"namespace": ref.namespace} if ref.namespace else {})
-    return fits("#/$defs/objectRef", named)
+    return SCHEMA.fits("#/$defs/objectRef", named)
 
 
 def _is_patchable(hit: Hit) -> bool:
-    return fits("#/$defs/target/properties/keys", {hit.key: "x"}) if hit.key is not None else IDENTITY.fullmatch(hit.pointer) is None
+    return SCHEMA.fits("#/$defs/target/properties/keys", {hit.key: "x"}) if hit.key is not None else IDENTITY.fullmatch(hit.pointer) is None
 
 
 def _key(hit: Hit) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from secrettool.errors import SourceError
-from secrettool.patcher.located import Path
-from secrettool.patcher.validation import choices
 from secrettool.sources import ref
 from secrettool.sources.model import (
     EnvSource,
@@ -25,6 +23,8 @@ from secrettool.sources.model import (
     VaultAuth,
     VaultProvider,
 )
+from secrettool.yamlfile.located import Path
+from secrettool.yamlfile.validation import choices
 
 _ARGUMENT: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 _OF_VAULT: Final = ("path", "key", "version", "mount")

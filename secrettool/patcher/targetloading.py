@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from secrettool.patcher.located import LocatedYaml, Path
 from secrettool.patcher.mapping import (
     AbsentForm,
     Create,
@@ -23,7 +22,8 @@ from secrettool.patcher.mapping import (
     Workload,
 )
 from secrettool.patcher.templates import Template, TemplateError, parse
-from secrettool.patcher.validation import Findings, choices
+from secrettool.yamlfile.located import LocatedYaml, Path
+from secrettool.yamlfile.validation import Findings, choices
 
 Fields: TypeAlias = Mapping[str, Any]
 

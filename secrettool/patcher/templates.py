@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from secrettool.errors import ConfigError, Outcome, SecrettoolError
-from secrettool.patcher.validation import choices
+from secrettool.yamlfile.validation import choices
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,9 +9,6 @@ import re
 from binascii import a2b_base64, b2a_base64
 from typing import NamedTuple, NewType
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from secrettool.sops.values import Kind
 
 DataKey = NewType("DataKey", bytes)
@@ -65,11 +62,16 @@ class Cipher:
         ValueError: The key does not have 32 bytes.
     """
 
-    __slots__ = ("_decrypt", "_encrypt")
+    __slots__ = ("_decrypt", "_encrypt", "_invalid_tag")
 
     def __init__(self, key: DataKey) -> None:
+        # Here, since the stores are read where nothing is encrypted, too.
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         if len(key) != DATA_KEY_SIZE:
             raise ValueError("a data key has 32 bytes")
+        self._invalid_tag: type[Exception] = InvalidTag
         gcm = AESGCM(key)
         self._encrypt, self._decrypt = gcm.encrypt, gcm.decrypt
 
@@ -100,7 +102,7 @@ class Cipher:
         """
         try:
             return self._decrypt(nonce, sealed, aad)
-        except (InvalidTag, ValueError):
+        except (self._invalid_tag, ValueError):
             raise EnvelopeError("the tag does not verify") from None
 
     def open(self, envelope: str, *, aad: bytes) -> Opened:
@@ -116,7 +118,7 @@ class Cipher:
         data, nonce, kind = _parts(envelope)
         try:
             plain = self._decrypt(nonce, data, aad)
-        except InvalidTag:
+        except self._invalid_tag:
             raise EnvelopeError("the tag does not verify: changed, moved from another key, or not of this file") from None
         except ValueError:
             raise EnvelopeError("iv has a length that cannot be used") from None

@@ -319,9 +319,8 @@ class Resolver:
         from secrettool.sources.vault import Vault
 
         if name not in self._vaults:
-            provider = self._providers.get(name, VaultProvider()) if name else VaultProvider()
-            if not isinstance(provider, VaultProvider):
-                raise SourceError("VL06", f"provider {name!r} is not of type vault")
+            provider = VaultProvider() if name == _UNNAMED else self._providers[name]
+            assert isinstance(provider, VaultProvider)
             self._vaults[name] = Vault(provider, self._context, retries=self._retries)
         return self._vaults[name]
 

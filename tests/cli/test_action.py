@@ -213,6 +213,12 @@ def test_pt_38_scripts_hold_no_expression() -> None:
         assert "${{" not in step["run"]
 
 
+def test_pt_38_example_in_the_action_names_inputs_that_it_has() -> None:
+    lines = re.findall(r"(?m)^#   (.*)$", ACTION.read_text())
+    (step,) = yaml.safe_load("\n".join(lines))
+    assert step["with"].keys() <= yaml.safe_load(ACTION.read_text())["inputs"].keys()
+
+
 def test_pt_38_only_one_step_sees_the_kubeconfig() -> None:
     text = ACTION.read_text()
     steps = yaml.safe_load(text)["runs"]["steps"]

@@ -362,3 +362,38 @@ def test_pt_12_vault_setup_refuses_what_it_cannot_read(cli: Run, repository: Pat
 
 def test_pt_12_vault_setup_needs_a_vault_in_the_map(cli: Run, repository: Path) -> None:
     assert "no value of the map comes from a Vault" in cli("patch", "vault-setup").err
+
+
+# ---- the files of a repository -------------------------------------------------------------------------------------------------------------------
+
+
+def test_manifests_that_cannot_be_read_are_passed_over_with_a_warning(cli: Run, repository: Path) -> None:
+    (repository / "k3s" / "a.yaml").write_bytes(b"\xff\xfe authentik-credentials")
+    (repository / "k3s" / "b.yaml").write_text("authentik-credentials: [")
+    (repository / "k3s" / "c.yaml").symlink_to("nowhere")
+
+    done = cli("patch", "--target", "authentik-credentials", *HERE, "--plan", **VALUES)
+
+    assert done.code == 0
+    warnings = done.err.splitlines()
+    assert len(warnings) == 2
+    assert "k3s/a.yaml: not UTF-8 text, passed over" in warnings[0]
+    assert "passed over, since it cannot be read as manifests: k3s/b.yaml" in warnings[1]
+
+
+def test_paths_of_manifests_begin_at_the_repository(cli: Run, repository: Path) -> None:
+    (repository / ".git").mkdir()
+    elsewhere = repository / "k3s"
+
+    text = cli("patch", "init", "--manifests", ".", "--print", cwd=elsewhere).out.decode()
+
+    assert "  # k3s/authentik.yaml:1\n" in text
+
+
+def test_manifests_of_two_repositories_are_refused(cli: Run, repository: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+
+    done = cli("patch", "--all", "--folder", "cluster", "--manifests", "k3s", "--manifests", str(other), **VALUES)
+
+    assert (done.code, "lies outside of" in done.err) == (2, True)

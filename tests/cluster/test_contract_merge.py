@@ -138,7 +138,7 @@ def things(scene: Scene, request: pytest.FixtureRequest) -> Scene:
     return scene
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=objects, patch=objects)
 def test_pt_18_patch_of_any_shape(things: Scene, before: Json, patch: Json) -> None:
     # Always another object: nothing is left of earlier examples.

@@ -69,7 +69,8 @@ class Cluster:
 
     def workflow(self) -> Done:
         """The workflow runs, as administrator."""
-        return homelab.workflow(self._admin, self._home, f"{required('kubectl').parent}:{os.environ['PATH']}")
+        path = f"{required('kubectl').parent}:{os.environ['PATH']}"
+        return homelab.workflow(self._home, homelab.workflow_environment(self._home, self._admin, path))
 
     def state(self) -> State:
         """What is there now."""

@@ -97,7 +97,7 @@ def storm(api: ApiServer, folder: Path, keys: Sequence[Mapping[str, str]], *, ve
     with ExitStack() as stack, ThreadPoolExecutor(len(keys)) as pool:
         clusters = [stack.enter_context(connect(access, os.environ)) for _ in keys]
         results = list(pool.map(write, keys, [AtOnce(cluster, barrier) for cluster in clusters]))
-        again = [write(*each) for *each, result in zip(keys, clusters, results, strict=True) if not result.is_good]
+        again = [write(values, cluster) for values, cluster, result in zip(keys, clusters, results, strict=True) if not result.is_good]
     live = api.admin.get("Secret", "s", namespace)
     data = {key: base64.b64decode(text).decode() for key, text in live["data"].items()}
     return Storm(results, again, data, live["metadata"].get("annotations", {}))

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,11 +19,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.running import Result, program
+from tests.cli.running import ROOT, Result, program
 from tests.interop.peers import faults
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.faults import Answer, Asked
+from tests.interop.peers.process import wait_for
 from tests.interop.peers.vault import Vault
 
 pytestmark = pytest.mark.real
@@ -79,10 +84,21 @@ class Scene:
         done = program(words or ROTATE, self._folder, {**self._environ, **environ})
         shown = done.out.decode() + done.err
         hidden = "".join(line for line in shown.splitlines(keepends=True) if not line.startswith("::add-mask::"))
-        for value in {OLD, *self.values()}:
+        for value in {OLD, *filter(None, self.values())}:
             assert value not in hidden
             assert b64(value) not in hidden
         return done
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Secrettool while it runs."""
+        environ = {**self._environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "secrettool", *words]
+        with subprocess.Popen(command, cwd=self._folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def values(self) -> list[str]:
         """The value in every version of the secret in Vault."""
@@ -195,6 +211,29 @@ def test_pt_37_forbidden_patch_is_taken_back_in_vault(scene: Scene, api_server: 
     assert scene.data() == {"cookie": OLD, "more": "by hand"}
 
 
+def test_pt_37_value_that_was_not_in_vault_before_is_taken_away(scene: Scene, api_server: ApiServer, vault: Vault) -> None:
+    vault.write_v2(scene.path, {"other": "kept"})
+    scene.act_as(api_server.account(scene.namespace, [Rule(["get"], ["secrets"])]).token)
+
+    assert scene.run().code == 3
+    assert scene.kept() == {"other": "kept"}
+
+
+def test_pt_37_rotation_that_is_ended_by_a_signal_leaves_the_old_value(scene: Scene) -> None:
+    scene.write_map(restart=[{"kind": "Deployment", "name": "web"}])
+
+    with scene.started(*ROTATE) as process:
+        wait_for(lambda: scene.deployment()["metadata"]["generation"] == 2, seconds=60)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + signal.SIGTERM, err
+    assert [finding["code"] for finding in json.loads(out)["targets"][0]["findings"]] == ["RT04"]
+    assert [value == OLD for value in scene.values()] == [True, False, True]
+    assert scene.data() == {"cookie": OLD, "more": "by hand"}
+    assert scene.deployment()["metadata"]["generation"] == 3
+
+
 def test_pt_37_second_writer_in_vault_wins(scene: Scene, vault: Vault) -> None:
     with faults.running(vault.url) as proxy:
         on_write(proxy, scene.stored_again)
@@ -266,20 +305,35 @@ def test_pt_37_two_rotations_at_once_end_with_one_value_or_say_so(scene: Scene) 
     assert scene.data()["cookie"] == scene.kept()["cookie"] or "RT07" in told or "RT05" in told
 
 
-def test_pt_28_newer_source_and_due_restart_are_drift(scene: Scene) -> None:
-    scene.write_map(restart=[{"kind": "Deployment", "name": "web"}])
-    drift = ("patch", "drift", "--map", "patch.yaml", "--target", "web", "--output", "json")
-    with scene.controller():
-        assert scene.run(*ROTATE, "--record-sources").code == 0
-    assert scene.run(*drift).code == 0
+DRIFT = ("patch", "drift", "--map", "patch.yaml", "--target", "web", "--output", "json")
+RUN = ("patch", "run", "--map", "patch.yaml", "--target", "web", "--record-sources", "--output", "json")
+
+
+def test_pt_28_dr05_source_is_newer_than_what_is_recorded(scene: Scene) -> None:
+    assert scene.run(*ROTATE, "--record-sources").code == 0
+    assert scene.run(*DRIFT).code == 0
 
     scene.stored_again()
-    done = scene.run(*drift)
-    assert (done.code, codes(done)) == (6, ["DR03", "DR05"])
+    done = scene.run(*DRIFT)
+    assert (done.code, codes(done)) == (6, ["DR03", "DR05"]), done
 
-    done = scene.run("patch", "run", "--map", "patch.yaml", "--target", "web", "--record-sources", "--output", "json")
-    assert (done.code, scene.data()["cookie"]) == (0, "their value")
-    assert scene.run(*drift).code == 0
+    assert scene.run(*RUN).code == 0
+    assert scene.data()["cookie"] == "their value"
+    assert scene.run(*DRIFT).code == 0
+
+
+def test_pt_28_dr06_restart_is_due_until_it_was_done(scene: Scene) -> None:
+    scene.stored_again()
+    time.sleep(1.1)  # the API server notes whole seconds
+    assert scene.run(*RUN).code == 0
+    scene.write_map(restart=[{"kind": "Deployment", "name": "web"}])
+
+    done = scene.run(*DRIFT)
+    assert (done.code, codes(done)) == (6, ["DR06"]), done
+
+    with scene.controller():
+        assert scene.run(*ROTATE).code == 0
+    assert scene.run(*DRIFT).code == 0
 
 
 def on_write(proxy: faults.FaultyServer, first: Callable[[], None]) -> None:

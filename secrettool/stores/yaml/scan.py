@@ -29,7 +29,8 @@ _NOT_PRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010
 _MAYBE_COMMENT = r"(?<![0-9A-Za-z_/=.+&;-])#"
 _SECTION_NOTE = r"(?m)(?:^|(?<=\r))[ ]*# (?:notation|layout) of the original: [^\r\n]*$"
 _COMMENT_LINE = r"[ \t]*#"
-_BLANKS = r"[ \t]*"
+_GAP = r"[ \t\r\n]*#"
+_BLANKS = " \t\r\n"
 MAX_DEPTH = 10_000
 """Levels of nesting; go-yaml's own limit. libyaml's time grows with the square of the flow levels."""
 
@@ -125,8 +126,8 @@ def events(text: str) -> Iterator[Any]:
 def tokens(text: str) -> list[Any]:
     """All tokens of libyaml.
 
-    libyaml stops at a tab in front of a comment that stands below another comment or behind the `?` or `:` of a key over several lines, go-yaml
-    does not: there it is scanned again with blanks for these tabs.
+    libyaml stops at a tab between two comments, and in front of one behind the `?` or `:` of a key over several lines; go-yaml does not: there it
+    is scanned again with blanks for these tabs.
 
     Raises:
         FormatError: libyaml refuses the text.
@@ -172,23 +173,19 @@ def _without_tabs(text: str, error: YAMLError) -> str | None:
     if mark is None or text[mark.index : mark.index + 1] != "\t":
         return None
     tab: int = mark.index
-    start = tab - mark.column
-    beside = re.compile(_COMMENT_LINE).match(text, tab)
-    if beside is not None and text[start:tab].rstrip(" ")[-1:] in ("?", ":"):
-        comment = beside.end() - 1
-        return text[:tab] + " " * (comment - tab) + text[comment:]
-    above = text.rfind("\n", 0, max(start - 1, 0)) + 1
-    if not re.compile(_COMMENT_LINE).match(text, start) or not re.compile(_COMMENT_LINE).match(text, above, start):
+    line = tab - mark.column
+    beside = text[line:tab].rstrip(" ")[-1:] in ("?", ":")
+    start = tab if beside else len(text[:line].rstrip(_BLANKS))
+    if not beside and not re.compile(_COMMENT_LINE).match(text, text.rfind("\n", 0, start) + 1, start):
         return None
     pieces = [text[:start]]
-    while re.compile(_COMMENT_LINE).match(text, start):
-        blanks = re.compile(_BLANKS).match(text, start)
-        assert blanks is not None
-        end = text.find("\n", start) + 1 or len(text)
-        pieces.append(" " * len(blanks[0]) + text[blanks.end() : end])
-        start = end
-    pieces.append(text[start:])
-    return "".join(pieces)
+    while (gap := re.compile(_GAP).match(text, start)) is not None:
+        start = text.find("\n", gap.end())
+        start = len(text) if start < 0 else start
+        pieces += gap[0].replace("\t", " "), text[gap.end() : start]
+        if beside:
+            break
+    return None if len(pieces) == 1 else "".join([*pieces, text[start:]])
 
 
 def _refuse_like_libyaml(text: str, error: YAMLError) -> NoReturn:

@@ -49,6 +49,7 @@ FOUND = (
     Found("unset-of-the-default-section-with-a-header", Case("ini", b"[DEFAULT]", PLAIN, Edit("unset", ("DEFAULT",)))),
     Found("empty-comments-that-the-section-moves-into-a-list", Case("yaml", b"d:\n - 1\n\n #\n  #", PLAIN, ROTATE), named.MOVED),
     Found("tab-between-the-colon-of-a-long-key-and-a-comment", Case("yaml", b"? k\n:\t# c\n  x\n? l\n: \t#\n?\t# d\n  m\n", PLAIN, ROTATE)),
+    Found("tabs-between-comments", Case("yaml", b"# a\n\t\n\t# b\nk: x\n# c\n\n \t# d\n\t# e\nl: y\n", PLAIN, ROTATE)),
     Found("empty-comment-in-a-list-that-keeps-it-in-clear", Case("yaml", b"x:\n#\n- y\n", by_comments("unencrypted", r"^\s*$"), ROTATE)),
     Found("empty-comment-in-a-list-that-encrypts-it", Case("yaml", b"x:\n#\n- y\n", by_comments("encrypted", r"^\s*$"), ROTATE)),
     Found("alias-beside-an-empty-comment", Case("yaml", b"  k:\n   &x #\n  - y\n  l: {z: *x #\n}", PLAIN, ROTATE), named.EMPTY_LIST_COMMENT),

@@ -141,9 +141,14 @@ def secrettool(words: list[str], folder: Path, environ: Mapping[str, str], stdin
     return _run([sys.executable, "-m", "secrettool", *words], folder, environ, stdin)
 
 
-def workflow(kubeconfig: Path, home: Path, path: str) -> Done:
-    """Do the work of the map as the workflow did it; `path` leads to kubectl."""
-    return _run(["sh", str(FOLDER / "workflow.sh")], home, {"PATH": path, "HOME": str(home), "KUBECONFIG": str(kubeconfig), **VALUES})
+def workflow_environment(home: Path, kubeconfig: Path, path: str) -> dict[str, str]:
+    """What `workflow.sh` runs in; `path` leads to kubectl."""
+    return {"PATH": path, "HOME": str(home), "KUBECONFIG": str(kubeconfig), **VALUES}
+
+
+def workflow(home: Path, environ: Mapping[str, str]) -> Done:
+    """Do the work of the map as the workflow did it."""
+    return _run(["sh", str(FOLDER / "workflow.sh")], home, environ)
 
 
 def _run(words: list[str], folder: Path, environ: Mapping[str, str], stdin: str = "") -> Done:

@@ -30,7 +30,7 @@ from secrettool.patcher.mapping import (
     Workload,
 )
 from secrettool.patcher.templates import Template
-from secrettool.patcher.validation import InvalidMapError, Problem, schema_text
+from secrettool.patcher.validation import InvalidMapError, schema_text
 from secrettool.sources.model import (
     EnvSource,
     ExecProvider,
@@ -44,6 +44,7 @@ from secrettool.sources.model import (
     VaultAuth,
     VaultProvider,
 )
+from secrettool.yamlfile.validation import Problem
 
 EXAMPLE = (Path(__file__).parent / "patch-map.yaml").read_text(encoding="utf-8")
 SCHEMA: dict[str, Any] = json.loads(schema_text())
@@ -152,7 +153,7 @@ def test_pt_04_the_rest_of_the_example(example: PatchMap) -> None:
 
 
 def test_pt_04_json_is_read_as_well(example: PatchMap) -> None:
-    from secrettool.patcher.located import LocatedYaml
+    from secrettool.yamlfile.located import LocatedYaml
 
     again = load(json.dumps(LocatedYaml(EXAMPLE).data), file="patch.yaml")
     assert (again.values, again.providers) == (example.values, example.providers)
@@ -372,7 +373,7 @@ def spoilt(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
 
 @pytest.mark.parametrize("wrong", [MARKER, [MARKER], {"type": MARKER}, f"{{{{ {MARKER} }}}}", f"{{{{ '{MARKER}", f"{MARKER} \u00e9"])
 def test_pt_04_no_error_quotes_what_the_map_says(wrong: Any) -> None:
-    from secrettool.patcher.located import LocatedYaml
+    from secrettool.yamlfile.located import LocatedYaml
 
     data = LocatedYaml(EXAMPLE).data
     for path in list(spoilt(data))[1:]:

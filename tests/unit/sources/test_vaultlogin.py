@@ -230,6 +230,11 @@ def test_pt_14_login_is_tried_again_while_vault_is_busy(status: int, server: Fau
     no_login(one(server, auth), f"status {status}")
 
 
+def test_login_without_an_answer_says_why(server: FaultyServer) -> None:
+    server.endless = Answer(200, {"auth": {"client_token": "canary"}}, cut=True)
+    no_login(one(server, VaultAuth("approle", role_id="r")), "login by approle failed: Vault gives no answer: the connection broke")
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"auth": None}, {"auth": {"client_token": ""}}, {"auth": {"mfa_requirement": {"canary": 1}}}, ["canary"], "canary", "[" * 200_000]
 )

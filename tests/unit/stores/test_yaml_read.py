@@ -33,6 +33,7 @@ def tree(text: str) -> list[list[object]]:
         ("a: x#y\nb: 'x # y'\n", [[("a", "x#y"), ("b", "x # y")]]),
         ("a: 1 # c\r\n# d\r\n", [[("#", " c"), ("a", 1), ("#", " d")]]),
         ("# one\n\t# two\na: 1\n", [[("#", " one"), ("#", " two"), ("a", 1)]]),
+        ("# one\n\t\n \t# two\n\n\t# three\na: 1\n", [[("#", " one"), ("#", " two"), ("#", " three"), ("a", 1)]]),
         ("? k\n: \t# c\n  x\n", [[("#", " c"), ("k", "x")]]),
         ("?\t# c\n  k\n: x\n", [[("#", " c"), ("k", "x")]]),
         ("a: { # lost\n  b: 1 }\n", [[("a", [("b", 1)])]]),

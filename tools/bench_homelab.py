@@ -1,0 +1,122 @@
+"""The homelab map of tests/interop against the real API server, beside the same work as a workflow does it with `kubectl get` and `kubectl patch`.
+
+Both take their values from the environment and find the same objects: seven Secrets, seven of ten namespaces, a ClusterIssuer and a Deployment. Each
+run of kubectl has a new home folder, as on a runner of GitHub. Needs the programs that `python -m tests.interop.programs` builds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.interop import programs  # noqa: E402 -- the tests are no installed package
+from tests.interop.peers import apiserver, homelab  # noqa: E402
+
+NEEDED = ("etcd", "kube-apiserver", "kubectl")
+PATCH = ("patch", "--map", "patch.yaml", "--manifests", ".", "--all")
+
+
+class Spent(NamedTuple):
+    """What one run took, in seconds; CPU is that of the process and its children."""
+
+    wall: float
+    cpu: float
+
+
+class Figures(NamedTuple):
+    """The smallest of several runs."""
+
+    workflow: Spent
+    first: Spent
+    second: Spent
+
+
+def missing() -> list[str]:
+    """Programs that are not built."""
+    return [name for name in NEEDED if programs.find(name) is None]
+
+
+def measure(script: Sequence[str], times: int, folder: Path) -> Figures:
+    """Run both several times, each from the same state.
+
+    Args:
+        script: How secrettool is started.
+        times: How often.
+        folder: A folder for servers and files, which is made.
+    """
+    folder.mkdir()
+    with _api(folder) as api:
+        repository = homelab.repository(folder / "repository", "")
+        homelab.without_vault(repository)
+        kubeconfig = api.kubeconfig(folder / "kubeconfig", api.admin_token)
+        ours = homelab.environment(folder, kubeconfig, {"PATH": os.environ["PATH"], **homelab.VALUES})
+        theirs = homelab.workflow_environment(folder, kubeconfig, f"{_program('kubectl').parent}:{os.environ['PATH']}")
+        workflow, first, second = [], [], []
+        for number in range(times):
+            home = folder / f"home-{number}"
+            home.mkdir()
+            _reset(api)
+            workflow.append(_timed(["sh", str(homelab.FOLDER / "workflow.sh")], home, {**theirs, "HOME": str(home)}))
+            _reset(api)
+            first.append(_timed([*script, *PATCH], repository, ours))
+            second.append(_timed([*script, *PATCH], repository, ours))
+    return Figures(*(Spent(min(each.wall for each in runs), min(each.cpu for each in runs)) for runs in (workflow, first, second)))
+
+
+def report(script: Sequence[str], times: int, folder: Path, tell: Callable[[str], None]) -> None:
+    """Measure and print, or say what is missing."""
+    lacking = missing()
+    if lacking:
+        tell(f"the homelab is left out: {', '.join(lacking)} not built (python -m tests.interop.programs)")
+        return
+    figures = measure(script, times, folder)
+    tell(f"\n{'homelab map, real API server':<35}{'wall':>10}{'CPU':>10}{'wall of kubectl / wall':>25}")
+    for name, spent in (("kubectl get/patch", figures.workflow), ("secrettool patch", figures.first), ("second run", figures.second)):
+        tell(f"{name:<35}{spent.wall:10.3f}{spent.cpu:10.3f}{figures.workflow.wall / spent.wall:25.1f}")
+
+
+@contextmanager
+def _api(folder: Path) -> Iterator[apiserver.ApiServer]:
+    servers = folder / "servers"
+    servers.mkdir()
+    needed = apiserver.Programs(_program("etcd"), _program("kube-apiserver"))
+    with apiserver.running_api_server(needed, servers, [], {"PATH": os.environ["PATH"]}) as api:
+        yield api
+
+
+def _program(name: str) -> Path:
+    found = programs.find(name)
+    assert found is not None, "missing() says so before"
+    return found
+
+
+def _reset(api: apiserver.ApiServer) -> None:
+    """The cluster as Flux leaves it before anything is filled."""
+    for namespace, name in (*homelab.SECRETS, *((namespace, homelab.TOKEN) for namespace in homelab.NAMESPACES)):
+        if api.admin.find("Secret", name, namespace) is not None:
+            api.admin.delete("Secret", name, namespace)
+    for obj in homelab.objects():
+        api.admin.apply(obj, force=True)
+
+
+def _timed(words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Spent:
+    started = time.perf_counter()
+    process = subprocess.Popen(words, cwd=folder, env=dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    process.stderr.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"bench: {' '.join(words[:3])} ... ended with {process.returncode}: {errors.decode()[-300:]}")
+    return Spent(wall, usage.ru_utime + usage.ru_stime)
