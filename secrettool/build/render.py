@@ -208,7 +208,7 @@ class _Pass:
         errors: list[HookError] = []
         for file in files:
             try:
-                macs |= macs_of_manifest(file.path, file.data, keys)
+                macs |= macs_of_manifest(file.path, file.data, keys, open_disabled=self.config.open_disabled)
             except HookError as error:
                 error.file = error.file or file.path
                 errors.append(error)

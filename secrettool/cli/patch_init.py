@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any
 
 import click
 
@@ -43,12 +42,13 @@ def command(*, map_file: str, manifests: tuple[str, ...], name: str | None, toke
         raise UsageError(f"{map_file} is there already", hint="--force replaces it, --print shows the new one", code=Outcome.CONFIGURATION)
     folders = manifests or (os.curdir,)
     chosen = name or os.path.basename(manifestfiles.root_of(folders[0])) or "repository"
-    text = skeleton(manifestfiles.read(folders), name=chosen, tokens=tokens or DEFAULT_TOKENS)
+    run = _run(map_file, folders)
+    text = skeleton(manifestfiles.read(folders), name=chosen, tokens=tokens or DEFAULT_TOKENS, command=run)
     if printed:
         click.echo(text, nl=False)
         return Outcome.DONE
     _write(map_file, text)
-    output.note(f"wrote {map_file}; `{_next(map_file, folders)}` shows what a run would do")
+    output.note(f"wrote {map_file}; `{run} --plan --all` shows what a run would do")
     return Outcome.DONE
 
 
@@ -63,9 +63,10 @@ def _write(path: str, text: str) -> None:
     fs.replace(path, text.encode("utf-8", "surrogateescape"))
 
 
-def _next(map_file: str, folders: tuple[str, ...]) -> str:
-    words: list[Any] = ["secrettool", "patch"]
+def _run(map_file: str, folders: tuple[str, ...]) -> str:
+    """How a run over the same map and folders begins."""
+    words = ["secrettool", "patch"]
     words += ["--map", map_file] if map_file != patchoptions.MAP else []
     for folder in folders:
         words += ["--manifests", folder]
-    return shlex.join([*words, "--plan", "--all"])
+    return shlex.join(words)

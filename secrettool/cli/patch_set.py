@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from secrettool.errors import Outcome, SourceError, UsageError
 if TYPE_CHECKING:
     from secrettool.objects import Ref
     from secrettool.patcher.mapping import Target
+    from secrettool.patcher.result import Result
     from secrettool.patcher.wanted import Values
     from secrettool.sources.value import SecretValue
 
@@ -73,7 +75,7 @@ def command(*, name: str, key: str, **given: Any) -> int:
             may_be_empty=lambda _name, _target: given["allow_empty"],
         )
         results = run([target], around, _Given(value), settings)
-    return patchreport.tell(results, settings.mode, given)
+    return patchreport.tell([_with_own_hints(result) for result in results], settings.mode, given)
 
 
 def secret_ref(text: str) -> Ref:
@@ -88,6 +90,12 @@ def secret_ref(text: str) -> Ref:
     if not slash or not _NAME.match(namespace) or not _NAME.match(name):
         raise UsageError("a Secret is written as NAMESPACE/NAME", hint="such as shop/database", code=Outcome.CONFIGURATION)
     return Ref("v1", "Secret", namespace, name)
+
+
+def _with_own_hints(result: Result) -> Result:
+    """What a run says about a target of a map, said about this command."""
+    findings = tuple(each._replace(hint="--create makes it") if each.code == "OB01" else each for each in result.findings)
+    return replace(result, findings=findings)
 
 
 class _Given:

@@ -15,7 +15,7 @@ import click
 
 from secrettool import fs
 from secrettool.cli import options, output
-from secrettool.errors import Outcome, OutputError, SecrettoolError
+from secrettool.errors import Outcome, OutputError, SecrettoolError, UsageError
 
 if TYPE_CHECKING:
     from secrettool.findings import Finding, Form
@@ -79,6 +79,8 @@ def collected(mode: Mode, given: Mapping[str, Any], total: int) -> Iterator[Call
 
     try:
         yield add
+    except UsageError:  # raised before anything is tried
+        raise
     except BaseException:  # a signal, or a defect: what was written must be told
         counter.clear()
         if done:

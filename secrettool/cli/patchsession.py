@@ -172,18 +172,20 @@ def connected(given: Mapping[str, Any]) -> Iterator[Cluster]:
     """The cluster that the options name, once it answers.
 
     Args:
-        given: The parameters of `patchoptions.cluster`.
+        given: The parameters of `patchoptions.cluster` and `patchoptions.manifests`.
 
     Raises:
         ConfigError: There is none, or its kubeconfig cannot be used.
-        UsageError: A folder and a server are named.
+        UsageError: A folder and a server are named, or values do not belong into the folder.
         ClusterError: It does not answer in the time of `--wait-for-api`.
     """
     if given["folder"] is not None:
         if any(given[name] is not None for name in ("kubeconfig", "context", "server", "tls_server_name")):
             raise UsageError("--folder takes the place of a cluster", hint="leave out the options of the API server", code=Outcome.CONFIGURATION)
+        from secrettool.cli import patchfolder
         from secrettool.cluster.folder import FolderCluster
 
+        patchfolder.check(given["folder"], given["manifests"])
         yield FolderCluster(given["folder"])
         return
     from secrettool.cluster.connection import Access, connect

@@ -15,5 +15,5 @@ applying     doing it
 masking      two versions of an object with its secrets hidden
 comparing    two versions of an object as text
 
-The package `kubernetes` is imported when the first connection is made.
+The package `kubernetes` is imported when the first connection is made that needs it: a usual kubeconfig does not (`plain`).
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ from secrettool.cluster.model import PatchKind, Unavailable, tested_version
 from secrettool.cluster.redaction import failure
 from secrettool.cluster.transport import JSON, Answer, Transport
 from secrettool.errors import ClusterError
+from secrettool.flux import APPLY_MANAGER
 from secrettool.objects import Object, Ref, folded, ref_of, section
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ PATCHES: Final[dict[PatchKind, str]] = {"merge": "application/merge-patch+json",
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 PAGE: Final = 500
 """Objects of one answer to a list."""
+_WATCH_GRACE: Final = 15.0
+"""Seconds after which a watch that should have ended counts as broken."""
 
 # JSON that is YAML, too: the server reads an apply as YAML, which knows neither escapes in pairs nor these characters as they are.
 _NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -87,6 +90,56 @@ class ApiServer:
         body = _yaml_and_json(folded(obj))
         answer = self._transport.send("PATCH", self._discovery.path(ref), str(ref), query=query, body=body, content=APPLY)
         return _object(_success(answer, str(ref)), str(ref))
+
+    def create(self, obj: Object) -> dict[str, Any]:
+        """Create an object that must not be there yet.
+
+        Returns:
+            The object as it is stored.
+
+        Raises:
+            ClusterError: With status 409: it is there; else it was refused, or the answer did not come.
+        """
+        return self._written("POST", ref_of(obj)._replace(name=""), obj)
+
+    def replace(self, obj: Object) -> dict[str, Any]:
+        """Put an object in the place of the version that its `metadata.resourceVersion` names.
+
+        Returns:
+            The object as it is stored.
+
+        Raises:
+            ClusterError: With status 404: it is not there; 409: it is at another version; else it was refused, or the answer did not come.
+        """
+        return self._written("PUT", ref_of(obj), obj)
+
+    def watch(self, ref: Ref, *, seconds: int) -> Iterator[dict[str, Any]]:
+        """The object as it is now, and again after each change, until the time is over or it is deleted.
+
+        Args:
+            ref: The object.
+            seconds: How long.
+
+        Raises:
+            UnknownKind: There is no such kind.
+            ClusterError: It cannot be watched (any longer).
+        """
+        path = self._discovery.path(ref._replace(name=""))
+        query = [("watch", "1"), ("fieldSelector", f"metadata.name={ref.name}"), ("timeoutSeconds", str(seconds))]
+        with self._transport.stream(path, str(ref), query=query, patience=seconds + _WATCH_GRACE) as stream:
+            if stream.status != HTTPStatus.OK:
+                raise failure(stream.status, stream.body(), str(ref))
+            for line in stream.lines():
+                event = _object(line, str(ref))
+                if event.get("type") not in ("ADDED", "MODIFIED"):
+                    return
+                yield {"apiVersion": ref.api_version, "kind": ref.kind, **section(event, "object")}
+
+    def _written(self, method: str, ref: Ref, obj: Object) -> dict[str, Any]:
+        query = [("fieldManager", APPLY_MANAGER), ("fieldValidation", "Strict")]
+        subject = str(ref_of(obj))
+        answer = self._transport.send(method, self._discovery.path(ref), subject, query=query, body=dict(obj))
+        return _object(_success(answer, subject), subject)
 
     def patch(self, ref: Ref, body: Object | Sequence[Object], *, kind: PatchKind, manager: str, dry_run: bool = False) -> dict[str, Any]:
         """Change an object that is there; see `Cluster`."""

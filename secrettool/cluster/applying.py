@@ -53,11 +53,10 @@ def apply(objs: Sequence[Object], cluster: Cluster, settings: Settings, tell: Ca
 
 def _written(step: Step, cluster: Cluster, settings: Settings) -> Step:
     try:
-        cluster.apply(step.sent, manager=APPLY_MANAGER, force=settings.force)
+        return step._replace(wanted=cluster.apply(step.sent, manager=APPLY_MANAGER, force=settings.force))
     except ClusterError as error:
         error.file = error.file or str(step.ref)
         return step._replace(action="failed", error=error)
-    return step
 
 
 def _await_kinds(objs: Sequence[Object], cluster: Cluster) -> None:

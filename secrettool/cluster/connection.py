@@ -2,8 +2,9 @@
 
 The order is kubectl's: a kubeconfig that is named, `KUBECONFIG`, `~/.kube/config`, and inside a pod its own account.
 
-The package `kubernetes` writes certificates and keys of a kubeconfig to files, because Python's TLS reads them from files only: here they lie in
-memory and go with the connection. Its exceptions and log lines may hold parts of the kubeconfig and are never passed on.
+A usual kubeconfig is read by `plain`. All others are for the package `kubernetes`, which writes their certificates and keys to files, since TLS in
+Python reads them from files only: here they lie in memory and go with the connection. Its exceptions and log lines may hold parts of the kubeconfig
+and are never passed on.
 
 Source: kubernetes (Python) 37 config/kube_config.py, config/incluster_config.py; requirements DA-46, DA-47.
 """

@@ -142,8 +142,8 @@ class PlainClient:
         headers = {**header_params, "User-Agent": self.user_agent, "Authorization": f"Bearer {self._login.token}"}
         return method, url, headers, body if body is None or isinstance(body, str) else json.dumps(body)
 
-    def call_api(self, *request: Any, _request_timeout: tuple[float, float]) -> _Read:
-        """Send a request of `param_serialize`, and read the whole answer.
+    def call_api(self, *request: Any, _request_timeout: tuple[float, float]) -> _Answer:
+        """Send a request of `param_serialize`.
 
         Raises:
             HTTPError: There is none (of urllib3).
@@ -153,26 +153,27 @@ class PlainClient:
         method, url, headers, body = request
         data = None if body is None else body.encode()
         connect, answer = _request_timeout
-        return _Read(self._pool.request(method, url, headers=headers, body=data, timeout=Timeout(connect=connect, read=answer), redirect=False))
+        timeout = Timeout(connect=connect, read=answer)
+        return _Answer(self._pool.request(method, url, headers=headers, body=data, timeout=timeout, redirect=False, preload_content=False))
 
 
 def _expecting(name: str | None) -> dict[str, Any]:
     return {"server_hostname": name, "assert_hostname": name} if name else {}
 
 
-class _Read(NamedTuple):
-    """An answer that was read."""
+class _Answer(NamedTuple):
+    """An answer; its body is still to be read, whole or from `response`."""
 
-    answer: Any
+    response: Any
 
     @property
     def status(self) -> int:
-        return int(self.answer.status)
+        return int(self.response.status)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.answer.headers
+        found: Mapping[str, str] = self.response.headers
         return found
 
     def read(self) -> bytes:
-        return bytes(self.answer.data)
+        return bytes(self.response.data)

@@ -66,6 +66,7 @@ class Settings(NamedTuple):
         force: Take over fields of other managers.
         dry_run: `server`: ask the server what it would do; `client`: read only, and guess. None: apply.
         through_conflicts: Plan on when fields belong to others, as if they were taken over, and keep the conflict.
+        heed_flux: Whether Flux's rules count at all.
     """
 
     kustomization: FluxKustomization = FluxKustomization(name="")
@@ -73,6 +74,7 @@ class Settings(NamedTuple):
     force: bool = False
     dry_run: DryRun | None = None
     through_conflicts: bool = False
+    heed_flux: bool = True
 
 
 class Planner:
@@ -153,6 +155,8 @@ class Planner:
 
     def _skipped(self, obj: Object, live: Object | None) -> str | None:
         """Why Flux would leave the object as it is; None when it would not."""
+        if not self._settings.heed_flux:
+            return None
         there = LiveObject.from_object(live) if live is not None else None
         effect = what_flux_does(obj, there, self._settings.kustomization, in_inventory=False, controller=self._settings.controller)
         return effect.reason if effect.action in ("skipped", "never created", "nothing") else None

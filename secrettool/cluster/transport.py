@@ -13,7 +13,8 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secrettool.cluster.model import Unavailable
@@ -54,6 +55,30 @@ class Answer(NamedTuple):
         return f"<Answer {self.status}>"
 
 
+class Stream:
+    """An answer that comes bit by bit.
+
+    Args:
+        status: HTTP status.
+        response: The one of urllib3.
+    """
+
+    def __init__(self, status: int, response: Any) -> None:
+        self.status = status
+        self._response = response
+
+    def lines(self) -> Iterator[bytes]:
+        """Each line, as soon as it is there, without its end."""
+        rest = b""
+        while part := self._response.read1():
+            *lines, rest = (rest + part).split(b"\n")
+            yield from lines
+
+    def body(self) -> bytes:
+        """All of it; for refusals."""
+        return bytes(self._response.read())
+
+
 class Transport:
     """Sends requests.
 
@@ -64,7 +89,7 @@ class Transport:
     """
 
     def __init__(self, client: ApiClient | PlainClient, url: str | None, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._client = client
+        self._client: Any = client  # the one is generated and says little about its types, the other stands in for it
         self._url = url
         self._sleep = sleep
 
@@ -112,27 +137,56 @@ class Transport:
             waited += pause
         raise AssertionError("the last try returns or raises")
 
+    @contextmanager
+    def stream(self, path: str, subject: str | None, *, query: list[tuple[str, str]], patience: float) -> Iterator[Stream]:
+        """Send a request once whose answer comes bit by bit.
+
+        Args:
+            path: From the root of the server.
+            subject: What it is about, for errors.
+            query: Parameters.
+            patience: Seconds without a word after which the connection counts as broken.
+
+        Yields:
+            The answer; its body is read while it comes.
+
+        Raises:
+            Unavailable: No answer came, or it broke off.
+        """
+        response: Any = None
+        try:
+            request: tuple[Any, ...] = self._client.param_serialize(
+                "GET", path, query_params=query, header_params={"Accept": JSON}, body=None, auth_settings=["BearerToken"], _host=self._url
+            )
+            answer = self._client.call_api(*request, _request_timeout=(TIMEOUT[0], patience))
+            response = answer.response
+            yield Stream(answer.status, response)
+        except _failures(ValueError) as error:
+            raise Unavailable(f"the API server cannot be reached: {_cause(error)}", subject=subject, hint=_hint(error)) from None
+        finally:
+            if response is not None:
+                response.close()
+
     def _once(
         self, method: str, path: str, subject: str | None, query: list[tuple[str, str]] | None, headers: Mapping[str, str], body: Any
     ) -> Answer:
         try:
-            client: Any = self._client  # the one is generated and says little about its types, the other stands in for it
-            request = client.param_serialize(
+            request = self._client.param_serialize(
                 method, path, query_params=query, header_params=dict(headers), body=body, auth_settings=["BearerToken"], _host=self._url
             )
-            answer = client.call_api(*request, _request_timeout=TIMEOUT)
+            answer = self._client.call_api(*request, _request_timeout=TIMEOUT)
             return Answer(answer.status, answer.read(), _seconds(answer.headers.get("Retry-After")))
         except _failures() as error:
             failure = _BrokenConnection if _cause(error) == _BROKEN else Unavailable
             raise failure(f"the API server cannot be reached: {_cause(error)}", subject=subject, hint=_hint(error)) from None
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What clients raise when there is no answer; the package's own exception only where it is loaded."""
+def _failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What clients raise when there is no answer, and more; the package's own exception only where it is loaded."""
     from urllib3.exceptions import HTTPError
 
     package = sys.modules.get("kubernetes.client")
-    return (HTTPError, OSError) if package is None else (HTTPError, OSError, package.ApiException)
+    return (HTTPError, OSError, *more) if package is None else (HTTPError, OSError, package.ApiException, *more)
 
 
 class _BrokenConnection(Unavailable):

@@ -290,7 +290,7 @@ def ending_signals_raise() -> Iterator[None]:
 
 def _memory_base(allow_disk: bool) -> str:
     for base in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):
-        if base and _in_memory(base) and os.access(base, os.W_OK | os.X_OK):
+        if base and is_in_memory(base) and os.access(base, os.W_OK | os.X_OK):
             return os.path.realpath(base)
     if allow_disk:
         return os.path.realpath(os.environ.get("TMPDIR") or "/tmp")
@@ -298,7 +298,7 @@ def _memory_base(allow_disk: bool) -> str:
     raise OutputError("there is no writable memory file system for plain text", hint=hint)
 
 
-def _in_memory(folder: str) -> bool:
+def is_in_memory(folder: str) -> bool:
     """Whether the file system that holds the folder lives in memory, by the kernel's mount table (proc(5))."""
     try:
         with open(MOUNTS, "rb") as table:

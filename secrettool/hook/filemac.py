@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from secrettool.hook.model import KeyRing
 
 
-def macs_of_manifest(path: str, data: bytes, keys: KeyRing) -> set[str]:
+def macs_of_manifest(path: str, data: bytes, keys: KeyRing, *, open_disabled: bool = False) -> set[str]:
     """Check the encrypted documents of a manifest.
 
     Documents with the same `sops.mac` were encrypted together and are checked together, in their order; a file may hold several such sets, and
@@ -34,6 +34,7 @@ def macs_of_manifest(path: str, data: bytes, keys: KeyRing) -> set[str]:
         path: The name of the file, which tells JSON from YAML.
         data: Its content.
         keys: What opens data keys.
+        open_disabled: As in `HookConfig`.
 
     Returns:
         The `sops.mac` texts that were verified.
@@ -45,10 +46,10 @@ def macs_of_manifest(path: str, data: bytes, keys: KeyRing) -> set[str]:
     if b"sops" not in data or b"ENC[" not in data:
         return set()
     store: StoreName = "json" if path.endswith(".json") else "yaml"
-    if b"\n---" not in data and DECRYPT.encode() not in data:
+    if b"\n---" not in data and (open_disabled or DECRYPT.encode() not in data):
         return _verified(data, store, keys)
     verified: set[str] = set()
-    for text in _sealed_together(data):
+    for text in _sealed_together(data, open_disabled=open_disabled):
         verified |= _verified(text, store, keys)
     return verified
 
@@ -79,7 +80,7 @@ def _verified(data: bytes, store: StoreName, keys: KeyRing) -> set[str]:
     return {metadata.mac}
 
 
-def _sealed_together(data: bytes) -> list[bytes]:
+def _sealed_together(data: bytes, *, open_disabled: bool) -> list[bytes]:
     """The documents of a manifest that are to be decrypted, those that were encrypted together in one text."""
     try:
         found = manifests.read(data.decode("utf-8", "surrogateescape"), file=None)
@@ -88,5 +89,5 @@ def _sealed_together(data: bytes) -> list[bytes]:
     return [
         "---\n".join(manifest.text for manifest in sealed).encode("utf-8", "surrogateescape")
         for sealed in sealed_together(found).values()
-        if not all(is_decryption_disabled(manifest.obj, NEWEST) for manifest in sealed)
+        if open_disabled or not all(is_decryption_disabled(manifest.obj, NEWEST) for manifest in sealed)
     ]

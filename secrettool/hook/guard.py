@@ -72,7 +72,7 @@ def _refusals(obj: Object, config: HookConfig, name: str) -> Iterator[GuardError
 
 def _object_refusals(obj: Object, config: HookConfig, subject: str) -> Iterator[GuardError]:
     yield from _generator(obj, subject)
-    if not is_decryption_disabled(obj, NEWEST):
+    if config.open_disabled or not is_decryption_disabled(obj, NEWEST):
         yield from _ciphertext(obj, subject)
     if config.placeholders.refuse:
         yield from _placeholders(obj, config.placeholders, subject)

@@ -7,7 +7,7 @@ Source: kustomize-controller internal/decryptor/decryptor.go (ImportKeys), inter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os.path import splitext
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
@@ -45,6 +45,7 @@ class KeySet:
         environ: The environment, for programs, addresses and, if they are allowed, identities; an empty one when None.
         env_keys: Whether identities and logins of the environment may be used, for each kind of key of which none was given.
         prompt: How to ask for the passphrase of an identity of the environment; None when nobody can be asked.
+        asked: Is told of each request to a key: its type, and whether it opened the data key.
 
     Raises:
         KeyUnavailable: `HK103`: an entry cannot be read, or an entry for identities holds none.
@@ -59,14 +60,17 @@ class KeySet:
         environ: Mapping[str, str] | None = None,
         env_keys: bool = True,
         prompt: Prompt | None = None,
+        asked: Callable[[str, bool], None] = lambda kind, opened: None,
     ) -> None:
         self._prompt = prompt
+        self._asked = asked
         self._environ = dict(environ or {})
         self._env_keys = env_keys
         self._given = secret is not None or bool(key_files)
         self._warnings: list[Finding] = []
         self._parts: dict[tuple[str, str, str], bytes] = {}
         self._gpg: GpgHome | None = None
+        self._pgp_keys = 0
         self._token: str | None = None
         self._sources: list[Source] = []
         self._ring = _closed_ring()
@@ -109,11 +113,17 @@ class KeySet:
         """What a person should be told about the keys."""
         return tuple(self._warnings)
 
+    @property
+    def identities(self) -> dict[str, int]:
+        """How many were given, by the type of key that they open."""
+        found = {"age": sum(len(source.identities) for source in self._sources), "pgp": self._pgp_keys, "hc_vault": int(self._token is not None)}
+        return {kind: count for kind, count in found.items() if count}
+
     def data_key(self, metadata: Metadata) -> DataKey:
         """See `KeyRing`; each part of a data key is asked for once, by its sealed text."""
         failed: list[tuple[MasterKey, KeyFailure]] = []
         try:
-            return unwrap_data_key(metadata.groups, metadata.shamir_threshold, _Remembering(self._ring, self._parts, failed))
+            return unwrap_data_key(metadata.groups, metadata.shamir_threshold, _Remembering(self._ring, self._parts, failed, self._asked))
         except DataKeyError as error:
             if not failed:
                 raise KeyUnavailable("HK111", error.message) from None
@@ -164,6 +174,7 @@ class KeySet:
             if self._gpg is None:
                 self._gpg = GpgHome(self._environ)
             self._gpg.import_key(data)
+            self._pgp_keys += 1
         except KeyFailure as failure:
             _refuse(subject, f"entry {name}: {failure}", failure.hint)
 
@@ -234,10 +245,17 @@ def _closed_ring() -> LocalKeyring:
 class _Remembering:
     """A keyring that asks for each sealed part once, and takes down what failed."""
 
-    def __init__(self, ring: LocalKeyring, parts: dict[tuple[str, str, str], bytes], failed: list[tuple[MasterKey, KeyFailure]]) -> None:
+    def __init__(
+        self,
+        ring: LocalKeyring,
+        parts: dict[tuple[str, str, str], bytes],
+        failed: list[tuple[MasterKey, KeyFailure]],
+        asked: Callable[[str, bool], None],
+    ) -> None:
         self._ring = ring
         self._parts = parts
         self._failed = failed
+        self._asked = asked
 
     def wrap(self, key: MasterKey, part: bytes) -> MasterKey:
         """See `Keyring.wrap`."""
@@ -251,8 +269,10 @@ class _Remembering:
             try:
                 part = self._parts[name] = self._ring.unwrap(key)
             except KeyFailure as failure:  # not remembered: what does not answer now may do so in the next pass
+                self._asked(key.kind, False)
                 self._failed.append((key, failure))
                 raise
+            self._asked(key.kind, True)
         return part
 
 

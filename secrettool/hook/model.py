@@ -36,6 +36,7 @@ class HookConfig:
         max_bytes: Largest encrypted file or entry.
         env_keys: Whether identities may come from the environment when none was given.
         placeholders: What the guard does about placeholders.
+        open_disabled: Whether objects that Flux is told not to decrypt are opened: whoever applies beside Flux is meant to.
     """
 
     parity: Literal["flux", "extended"] = "extended"
@@ -44,6 +45,7 @@ class HookConfig:
     max_bytes: int = MAX_BYTES
     env_keys: bool = True
     placeholders: PlaceholderPolicy = field(default=REFUSE)
+    open_disabled: bool = False
 
 
 class KeyRing(Protocol):

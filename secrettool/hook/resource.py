@@ -60,7 +60,7 @@ def open_object(obj: Object, stage: Stage) -> ObjectOutcome:
     Raises:
         HookError: By its rule; `file` is the object, `where` the entry.
     """
-    if is_decryption_disabled(obj, NEWEST):
+    if is_decryption_disabled(obj, NEWEST) and not stage.config.open_disabled:
         return ObjectOutcome(obj, "disabled")
     subject = _subject(obj)
     try:

@@ -54,6 +54,7 @@ class _Stage:
         self._limit = config.max_bytes
         self._keys = keys
         self._checks = config.mac != "skip"
+        self._open_disabled = config.open_disabled
         self._mac: MacCheck = "require" if self._checks else "skip"
         self._seen: set[tuple[str, bool]] = set()
         self.opened: dict[str, bytes] = {}
@@ -76,7 +77,7 @@ class _Stage:
             if found.format is not None:
                 self._open(found.path, found.format)
             elif self._checks:
-                self.macs |= macs_of_manifest(found.path, self._root.read(found.path), self._keys)
+                self.macs |= macs_of_manifest(found.path, self._root.read(found.path), self._keys, open_disabled=self._open_disabled)
         except (HookError, InputError) as error:
             failure = as_hook_error(error, found.named_in)
             failure.file = shown(found.path)

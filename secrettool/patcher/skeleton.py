@@ -28,8 +28,6 @@ _WORD_BEFORE = re.compile(r"([A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?\Z")
 _HEAD = """\
 # Which placeholders are filled, and where the values come from. This file holds no value of a secret.
 # Every value is read from an environment variable until you give it another source: file, sops, provider (Vault, programs), ref, generate.
-#   secrettool patch --plan      shows what would be done
-#   secrettool patch             does it
 """
 
 
@@ -47,13 +45,14 @@ class _Found(NamedTuple):
         return self.sources[0].place
 
 
-def skeleton(files: Mapping[str, str], *, name: str, tokens: tuple[str, ...] = DEFAULT_TOKENS) -> str:
+def skeleton(files: Mapping[str, str], *, name: str, tokens: tuple[str, ...] = DEFAULT_TOKENS, command: str = "secrettool patch") -> str:
     """The text of a map for the placeholders of a repository.
 
     Args:
         files: Text by path, relative to the root of the repository, with `/`.
         name: What the map calls itself.
         tokens: What counts as a placeholder.
+        command: How a run over these files begins, for the comment at the top.
 
     Raises:
         UsageError: There is no placeholder.
@@ -65,7 +64,14 @@ def skeleton(files: Mapping[str, str], *, name: str, tokens: tuple[str, ...] = D
     names = Namer()
     targets = [line for each in found for line in _target(each, names, tokens)]
     values = [f"  {value}: {{env: {variable}}}\n" for value, variable in names.given.items()]
-    head = [_HEAD, "apiVersion: secrettool.dev/v1alpha1\n", "kind: PatchMap\n", f"metadata: {{name: {quoted(name)}}}\n"]
+    runs = [comment(f"  {command} --plan --all   shows what would be done"), comment(f"  {command} --all          does it")]
+    head = [
+        _HEAD,
+        *(f"{line}\n" for line in runs),
+        "apiVersion: secrettool.dev/v1alpha1\n",
+        "kind: PatchMap\n",
+        f"metadata: {{name: {quoted(name)}}}\n",
+    ]
     if tokens != DEFAULT_TOKENS:
         head.append(f"placeholders: {{tokens: [{', '.join(map(quoted, tokens))}]}}\n")
     left_out = [f"{comment(f'Not covered, since its name or namespace is none yet: {each.place}')}\n" for each in everything if each not in found]

@@ -21,6 +21,8 @@ STORE: Final = ("create", "read", "update")
 
 REPOSITORY: Final = "OWNER/REPOSITORY"
 ACCOUNT: Final = "NAMESPACE/NAME"
+GITHUB: Final = "https://token.actions.githubusercontent.com"
+"""Issuer of the identities of jobs."""
 
 
 class Admitted(NamedTuple):
@@ -142,6 +144,8 @@ def _role(provider: VaultProvider, policy: str, admitted: Admitted) -> tuple[str
     match auth.method:
         case "jwt":
             role, notes = _jwt_role(auth.github_audience, admitted)
+            if auth.github_audience is not None:
+                notes = (*notes, *_github_notes(mount))
             return f"auth/{mount}/role/{auth.role or policy}", {**role, **token}, notes
         case "kubernetes":
             namespace, _, account = admitted.account.partition("/")
@@ -151,6 +155,15 @@ def _role(provider: VaultProvider, policy: str, admitted: Admitted) -> tuple[str
         case "approle":
             return f"auth/{mount}/role/{policy}", token, ("roleId of the map is what Vault then has under role-id of this role",)
     return None, {}, (f"the login is a token that is given: vault token create -policy={policy} -ttl=1h",)
+
+
+def _github_notes(mount: str) -> tuple[str, ...]:
+    """What is done once for a server, so that it knows the identities of jobs."""
+    return (
+        "if the server does not know GitHub yet:",
+        f"  vault auth enable -path={mount} jwt",
+        f"  vault write auth/{mount}/config oidc_discovery_url={GITHUB} bound_issuer={GITHUB}",
+    )
 
 
 def _jwt_role(audience: str | None, admitted: Admitted) -> tuple[dict[str, Any], tuple[str, ...]]:

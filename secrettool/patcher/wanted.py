@@ -94,19 +94,18 @@ def wanted(context: Context, rules: Mapping[str, KeyRule], values: Values) -> Wa
     findings: list[Finding] = []
     for key, rule in rules.items():
         maker = _Key(context, key, rule, values)
-        problem = maker.problem()
-        if problem is None:
+        problems = maker.problems()
+        if not problems:
             try:
                 fields[key] = maker.made()
-                problem = maker.leftover(fields[key])
+                problems = maker.leftover(fields[key])
             except RenderError as error:
-                problem = maker.finding("TP01", error.message, where=error.where)
+                problems = [maker.finding("TP01", error.message, where=error.where)]
             except FillError as error:
-                problem = maker.finding("FL01", error.message, where=error.where, hint=error.hint)
+                problems = [maker.finding("FL01", error.message, where=error.where, hint=error.hint)]
             except SourceError as error:
-                problem = maker.finding(error.rule, error.message)
-        if problem is not None:
-            findings.append(problem)
+                problems = [maker.finding(error.rule, error.message)]
+        findings += problems
     return Wanted(fields, tuple(findings))
 
 
@@ -126,18 +125,19 @@ class _Key(NamedTuple):
         place = where if where and where.startswith(self.key) else ": ".join(part for part in (self.key, where) if part)
         return Finding(code, severity, text, subject=str(self.context.ref), key=place, hint=hint)
 
-    def problem(self) -> Finding | None:
-        """Why the values do not do: one failed, one is missing, one is a placeholder itself (PT-07)."""
+    def problems(self) -> list[Finding]:
+        """Why the values do not do: some failed, some are missing, some are placeholders themselves (PT-07)."""
+        found: list[Finding] = []
         for name in sorted(self.rule.names):
             error = self._error(name)
             if error is None:
                 continue
             if not error.is_missing:
-                return self._value_finding(name, error, "error")
-            if name in self.rule.required:
+                found.append(self._value_finding(name, error, "error"))
+            elif name in self.rule.required:
                 lenient = self.rule.optional or self.context.target.policy.on_missing_value == "skip"
-                return self._value_finding(name, error, "note" if lenient else "error")
-        return None
+                found.append(self._value_finding(name, error, "note" if lenient else "error"))
+        return found
 
     def made(self) -> bytes | None:
         """The bytes.
@@ -161,15 +161,15 @@ class _Key(NamedTuple):
         assert isinstance(form, FillForm)
         return filled(self._base(), {pointer: self._text(template) for pointer, template in form.leaves.items()})
 
-    def leftover(self, value: bytes | None) -> Finding | None:
+    def leftover(self, value: bytes | None) -> list[Finding]:
         """A placeholder that is still there."""
         if value is None:
-            return None
+            return []
         entry: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "data": {self.key: b64encode(value).decode("ascii")}}
         left = placeholder_keys(entry, self.context.tokens)
         if not left:
-            return None
-        return self.finding("PH006", "a placeholder is left in the text", where=left[self.key] or None, hint=_HINT_LEFT)
+            return []
+        return [self.finding("PH006", "a placeholder is left in the text", where=left[self.key] or None, hint=_HINT_LEFT)]
 
     def _error(self, name: str) -> SourceError | None:
         value = self.values.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from secrettool.sidecar.state import Mode, SourceKind
 
@@ -25,6 +25,14 @@ Layout: TypeAlias = Literal["tree", "flat", "documents"]
 """`tree`: `<namespace>/<name>/<key>`; `flat`: `<key>`; `documents`: every object as one file of YAML."""
 
 NotificationType: TypeAlias = Literal["webhook", "slack", "telegram"]
+
+Change: TypeAlias = Literal["failed", "recovered", "keys", "guard"]
+"""A pass failed after one that went well, or went well after one that failed; other keys lie there, taken or not; the guard refused something."""
+
+CHANGES: Final[tuple[Change, ...]] = get_args(Change)
+
+StatusAccess: TypeAlias = Literal["token", "open", "off"]
+"""Who sees `/status` and `/`: who knows the token of `refresh.token_file` (nobody without one), everybody, or nobody."""
 
 
 class DirSource(NamedTuple):
@@ -120,12 +128,14 @@ class RenderSettings:
 
     Attributes:
         target: The folder, on a file system in memory.
+        namespace: Of objects that name none; None: they are refused where the path has the namespace in it.
         layout: Which files.
         mode: Of the files; folders can be entered by who can read.
         after: What is done after a swap; None for nothing.
     """
 
     target: str
+    namespace: str | None = None
     layout: Layout = "tree"
     mode: int = DEFAULT_MODE
     after: PostAfter | SignalAfter | None = None
@@ -209,11 +219,13 @@ class Http:
         enabled: Whether they are.
         address: To listen at.
         port: To listen at.
+        status: Who sees names of objects and findings.
     """
 
     enabled: bool = True
     address: str = "0.0.0.0"  # noqa: S104 -- probes come from the node
     port: int = DEFAULT_PORT
+    status: StatusAccess = "token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,17 +249,19 @@ class Notification:
         type: In which form.
         url_file: File with the URL, for `webhook` and `slack`; None for `telegram`.
         token_file: File with a bearer token for `webhook` (optional), with the bot's token for `telegram`.
+        hmac_file: File with the secret that `webhook` signs with; None for no signature.
         chat: Of `telegram`.
         sources: Sources that count; empty for all.
-        events: Which changes: a pass fails after one that went well, or goes well after one that failed.
+        events: Which changes.
     """
 
     type: NotificationType
     url_file: str | None = None
     token_file: str | None = None
+    hmac_file: str | None = None
     chat: str | None = None
     sources: tuple[str, ...] = ()
-    events: tuple[Literal["failed", "recovered"], ...] = ("failed", "recovered")
+    events: tuple[Change, ...] = CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

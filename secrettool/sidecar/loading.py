@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from secrettool.sidecar.config import (
+    CHANGES,
     DEFAULT_INTERVAL,
     DEFAULT_MODE,
     MIN_INTERVAL,
@@ -127,7 +128,7 @@ def _render(data: Mapping[str, Any]) -> RenderSettings:
     after = data.get("after")
     done = None if after is None else PostAfter(after["post"]) if "post" in after else SignalAfter(after["process"], after["signal"])
     mode = int(data["mode"], 8) if "mode" in data else DEFAULT_MODE
-    return RenderSettings(target=data["target"], layout=data.get("layout", "tree"), mode=mode, after=done)
+    return RenderSettings(target=data["target"], namespace=data.get("namespace"), layout=data.get("layout", "tree"), mode=mode, after=done)
 
 
 def _leases(data: Mapping[str, Any] | None) -> Leases:
@@ -141,9 +142,10 @@ def _notification(data: Mapping[str, Any]) -> Notification:
         type=data["type"],
         url_file=data.get("urlFile"),
         token_file=data.get("tokenFile"),
+        hmac_file=data.get("hmacFile"),
         chat=data.get("chat"),
         sources=tuple(data.get("sources", ())),
-        events=tuple(data.get("events", ("failed", "recovered"))),
+        events=tuple(data.get("events", CHANGES)),
     )
 
 
@@ -191,7 +193,7 @@ def _check_source(source: Mapping[str, Any], path: Path, findings: Findings) -> 
 
 def _check_notification(entry: Mapping[str, Any], path: Path, ids: Mapping[str, int], findings: Findings) -> None:
     needed = ("tokenFile", "chat") if entry["type"] == "telegram" else ("urlFile",)
-    unknown = {"telegram": ("urlFile",), "slack": ("tokenFile", "chat"), "webhook": ("chat",)}[entry["type"]]
+    unknown = {"telegram": ("urlFile", "hmacFile"), "slack": ("tokenFile", "hmacFile", "chat"), "webhook": ("chat",)}[entry["type"]]
     for name in needed:
         if name not in entry:
             findings.add(path, f"lacks {name}, which {entry['type']} needs")

@@ -30,7 +30,7 @@ Phase: TypeAlias = Literal["starting", "standby", "running", "waiting", "stopped
 Result: TypeAlias = Literal["done", "unchanged", "failed"]
 """How a pass ended; `unchanged`: it went well, and nothing had to be written."""
 
-Cause: TypeAlias = Literal["", "source", "keys", "decrypt", "guard", "conflict", "apply", "render", "unexpected"]
+Cause: TypeAlias = Literal["", "source", "keys", "build", "decrypt", "guard", "conflict", "apply", "render", "unexpected"]
 """What a failed pass failed at; empty when it did not."""
 
 ObjectAction: TypeAlias = Literal["created", "configured", "unchanged", "skipped", "conflict", "failed", "held", "pruned", "written", "removed"]
@@ -76,6 +76,7 @@ class SourceState:
         objects: What became of the objects in the last pass that got that far; without those that went missing since.
         findings: Errors (severity `error`) and warnings of the last pass.
         keys_loaded: Whether there is a good set of keys.
+        keys_taken: How often a set of keys was taken: 1 after the start, one more for each that took the place of another.
         keys_error: Why the keys that lie there now were not taken; empty when they were. The former ones are still used.
         identities: Number of identities by their type, such as `age`.
         lease: Name of its Lease; empty when none is used.
@@ -101,6 +102,7 @@ class SourceState:
     objects: tuple[ObjectState, ...] = ()
     findings: tuple[Finding, ...] = ()
     keys_loaded: bool = False
+    keys_taken: int = 0
     keys_error: str = ""
     identities: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     lease: str = ""

@@ -369,3 +369,13 @@ def test_first_run_is_two_commands(cli: Run, repository: Path) -> None:
     done = cli(*ALL, **{name: f"marker-{name}" for name in variables})
 
     assert (done.code, done.out.decode().splitlines()[-1]) == (0, "3 changed, 1 created")
+
+
+def test_every_value_that_a_key_lacks_is_named(cli: Run, work: Path) -> None:
+    lay_out(
+        work, HEAD + "values: {x: {env: X}, y: {env: Y}}\n" + ONE_TARGET.replace("smtp-password: x", 'smtp-password: {template: "{{ x }}{{ y }}"}')
+    )
+
+    done = cli("patch", "--all", "--folder", "cluster")
+
+    assert (done.code, done.out.decode().count("VL01")) == (3, 2)

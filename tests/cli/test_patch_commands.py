@@ -143,6 +143,13 @@ def test_init_looks_through_the_working_directory_but_not_at_hidden_folders(cli:
     assert [target["id"] for target in yaml.safe_load(done.out)["targets"]] == ["authentik-credentials"]
 
 
+def test_init_says_in_the_map_how_it_is_run(cli: Run, repository: Path) -> None:
+    said = cli("patch", "init", "--manifests", "k3s", "--map", "other.yaml").err
+
+    assert "`secrettool patch --map other.yaml --manifests k3s --plan --all`" in said
+    assert "#   secrettool patch --map other.yaml --manifests k3s --plan --all   shows" in (repository / "other.yaml").read_text()
+
+
 def test_init_without_placeholders_says_so(cli: Run, work: Path) -> None:
     done = cli("patch", "init")
 
@@ -217,7 +224,7 @@ def test_set_asks_on_a_terminal_and_shows_nothing(repository: Path, home: Path) 
 def test_set_creates_only_when_told(cli: Run, repository: Path) -> None:
     words = ("patch", "set", "chatto/new", "key", "--from-stdin", "--folder", "cluster")
     missing = cli(*words, stdin=b"v")
-    assert (missing.code, "OB01" in missing.out.decode()) == (3, True)
+    assert (missing.code, "OB01" in missing.out.decode(), "hint: --create" in missing.out.decode()) == (3, True, True)
 
     assert cli(*words, "--create", stdin=b"v").code == 0
     assert data(repository, CHAT._replace(name="new")) == {"key": "v"}
@@ -300,6 +307,15 @@ def test_pt_22_release_dry_run_stores_nothing(cli: Run, patched: Path) -> None:
 @pytest.mark.parametrize("words", [[], ["a/b", "--target", "chatto-config"], ["a-b"]])
 def test_release_wants_an_object_or_targets(cli: Run, repository: Path, words: list[str]) -> None:
     assert cli("patch", "release", *words, "--folder", "cluster").code == 2
+
+
+# ---- rotate --------------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_rotate_without_a_generated_value_is_no_run_that_was_broken_off(cli: Run, repository: Path) -> None:
+    done = cli("patch", "rotate", "--target", "chatto-config", *HERE, **VALUES)
+
+    assert (done.code, "has no value that is generated" in done.err, "broken off" in done.err) == (2, True, False)
 
 
 # ---- role and vault-setup ------------------------------------------------------------------------------------------------------------------------

@@ -335,7 +335,7 @@ def test_replace_ended_by_a_signal_leaves_no_temporary_file(tmp_path: Path) -> N
 def test_memory_directory_is_private_in_memory_and_removed() -> None:
     with fs.memory_directory() as folder:
         assert mode(Path(folder)) == 0o700
-        assert fs._in_memory(folder)
+        assert fs.is_in_memory(folder)
         (Path(folder) / "deep").mkdir()
         (Path(folder) / "deep" / "plain").write_text("x")
     assert not os.path.exists(folder)
@@ -431,4 +431,4 @@ def test_the_upper_file_system_of_the_mount_table_decides(tmp_path: Path, monkey
     mounts = tmp_path / "mounts"
     mounts.write_text(table.replace("{}", str(folder).replace(" ", "\\040")))
     monkeypatch.setattr(fs, "MOUNTS", str(mounts))
-    assert fs._in_memory(str(folder)) is expected
+    assert fs.is_in_memory(str(folder)) is expected

@@ -179,7 +179,7 @@ def _without_tabs(text: str, error: YAMLError) -> str | None:
     if not beside and not re.compile(_COMMENT_LINE).match(text, text.rfind("\n", 0, start) + 1, start):
         return None
     pieces = [text[:start]]
-    while (gap := re.compile(_GAP).match(text, start)) is not None:
+    while (gap := re.compile(_COMMENT_LINE if beside else _GAP).match(text, start)) is not None:
         start = text.find("\n", gap.end())
         start = len(text) if start < 0 else start
         pieces += gap[0].replace("\t", " "), text[gap.end() : start]

@@ -9,7 +9,6 @@ every byte.
 from __future__ import annotations
 
 import traceback
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -212,9 +211,7 @@ class Comparison:
         ours, theirs = Reading(case.store, back), Reading(case.store, printed.out)
         if not printed.ok and (name := named.not_printed(printed, ours)):
             return Outcome(Kind.SOPS_BREAKS, name)
-        name = named.layout(ours, theirs) if printed.ok else None
-        if name is None and not accepted and ours.values == theirs.values and not Counter(theirs.comments) - Counter(ours.comments):
-            name = named.LIST_COMMENT
+        name = named.layout(ours, theirs, case.options.selector or DEFAULT_SELECTOR) if printed.ok else None
         if name is None:
             return unexplained("secrettool prints something else for the file of sops")
         return Outcome(Kind.NAMED, name) if accepted else Outcome(Kind.SOPS_BREAKS, named.LIST_COMMENT)

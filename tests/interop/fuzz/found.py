@@ -49,6 +49,7 @@ FOUND = (
     Found("unset-of-the-default-section-with-a-header", Case("ini", b"[DEFAULT]", PLAIN, Edit("unset", ("DEFAULT",)))),
     Found("empty-comments-that-the-section-moves-into-a-list", Case("yaml", b"d:\n - 1\n\n #\n  #", PLAIN, ROTATE), named.MOVED),
     Found("tab-between-the-colon-of-a-long-key-and-a-comment", Case("yaml", b"? k\n:\t# c\n  x\n? l\n: \t#\n?\t# d\n  m\n", PLAIN, ROTATE)),
+    Found("line-below-a-colon-and-a-tab", Case("yaml", b"? k\n:\t\n  # c\n  x\n", PLAIN, ROTATE)),
     Found("tabs-between-comments", Case("yaml", b"# a\n\t\n\t# b\nk: x\n# c\n\n \t# d\n\t# e\nl: y\n", PLAIN, ROTATE)),
     Found("empty-comment-in-a-list-that-keeps-it-in-clear", Case("yaml", b"x:\n#\n- y\n", by_comments("unencrypted", r"^\s*$"), ROTATE)),
     Found("empty-comment-in-a-list-that-encrypts-it", Case("yaml", b"x:\n#\n- y\n", by_comments("encrypted", r"^\s*$"), ROTATE)),
@@ -67,6 +68,17 @@ FOUND = (
     Found("comment-in-a-list", Case("yaml", b"a:\n- x\n# c\n- y\n", PLAIN, ROTATE), named.LIST_COMMENT, named.LIST_COMMENT),
     Found("empty-comment-in-a-list", Case("yaml", b"a:\n- x\n#\n- y\n", PLAIN, ROTATE), named.EMPTY_LIST_COMMENT),
     Found("inline-comment", Case("yaml", b"a: x # c\n", PLAIN, ROTATE), decrypt=named.INLINE),
+    Found(
+        "comment-that-sops-loses-when-it-moves",
+        Case("yaml", b"k: [{a: x, # c\n}, y] # d\n", by_comments("encrypted", "^"), ROTATE),
+        decrypt=named.COMMENT,
+    ),
+    Found(
+        "comment-that-sops-moves-into-a-part-in-clear",
+        Case("yaml", b"k: [{s #c\n},[[]]]#", by_comments("encrypted", "^"), ROTATE),
+        named.EMPTY_LIST_COMMENT,
+        named.SEALED,
+    ),
     Found("text-that-starts-with-a-tab", Case("yaml", b'a: "\\tx\\ny"\n', PLAIN, ROTATE), "", named.TAB_FIRST, named.TAB_FIRST),
     Found(
         "text-that-starts-with-a-tab-and-a-comment-in-a-list",

@@ -140,8 +140,8 @@ def _sealed_in_clear_part(plain: Reading, mine: Reading, unopened: Counter[str],
     return not (unopened - there) and not (lost - before) and 0 <= dropped <= plain.dropped
 
 
-def layout(mine: Reading, theirs: Reading) -> str | None:
-    """What differs between the printings of one file of sops by secrettool and by sops."""
+def layout(mine: Reading, theirs: Reading, selector: Selector) -> str | None:
+    """What differs between the printings of one file of sops by secrettool and by sops; the selector is that of the file."""
     if mine.values is None or mine.values != theirs.values:
         return _misprinted(mine, theirs) if mine.store == "yaml" else None
     if mine.store == "json":
@@ -152,7 +152,12 @@ def layout(mine: Reading, theirs: Reading) -> str | None:
         return INLINE
     if mine.everything == theirs.everything and [line.lstrip() for line in mine.bare] == [line.lstrip() for line in theirs.bare]:
         return STEP
-    return COMMENT if [text for text in mine.comments if text] == [text for text in theirs.comments if text] else None
+    unopened = Counter(theirs.comments) - Counter(mine.comments)
+    if not any(unopened):  # sops loses comments when two of them fall together
+        return COMMENT
+    in_clear_part = not unopened - theirs.comments_where(selector, encrypted=False)
+    is_sealed = all("ENC[AES256_GCM" in text for text in unopened) and len(mine.comments) == len(theirs.comments)
+    return SEALED if in_clear_part and is_sealed else None
 
 
 def _misprinted(mine: Reading, theirs: Reading) -> str | None:

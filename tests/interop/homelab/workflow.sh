@@ -1,6 +1,7 @@
 #!/bin/sh
 # The same work as the workflow did it: for each object `kubectl get`, then a merge patch, at the end an annotation on each.
 # Needs kubectl with a kubeconfig, and every value in the environment. Values stand in arguments, which is one of the things that are wrong with it.
+# With READ_BACK=1 it looks at each object again at the end, as secrettool does and the workflow did not.
 set -eu
 
 patch() { # namespace, name, stringData
@@ -51,3 +52,17 @@ annotate tailscale operator-oauth
 annotate chatto chatto-config
 annotate minecraft minecraft-secrets
 kubectl annotate clusterissuer letsencrypt-production --overwrite kustomize.toolkit.fluxcd.io/reconcile=disabled >/dev/null
+
+if [ -n "${READ_BACK:-}" ]; then
+  for namespace in authentik chatto cloudflared mcp-proxmox minecraft stalwart tailscale; do
+    kubectl get secret bw-auth-token -n "$namespace" -o json >/dev/null
+  done
+  kubectl get secret authentik-credentials -n authentik -o json >/dev/null
+  kubectl get secret cloudflared-token -n cloudflared -o json >/dev/null
+  kubectl get secret mcp-proxmox-secrets -n mcp-proxmox -o json >/dev/null
+  kubectl get secret stalwart-secrets -n stalwart -o json >/dev/null
+  kubectl get secret operator-oauth -n tailscale -o json >/dev/null
+  kubectl get secret chatto-config -n chatto -o json >/dev/null
+  kubectl get secret minecraft-secrets -n minecraft -o json >/dev/null
+  kubectl get clusterissuer letsencrypt-production -o json >/dev/null
+fi
