@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,6 +44,10 @@ stringData:
     signing-key: example-signing-key
     retries: "3"
 """
+PAYMENT = "apps/overlays/production/payment-placeholder.yaml"
+DEPLOYMENT = "apps/base/deployment.yaml"
+PAYMENT_TOKEN = "pay_example_1"
+SEARCH_KEY = "search_example_1"
 EDITOR = """\
 import sys
 path = sys.argv[1]
@@ -78,11 +83,11 @@ class Tour:
         self.said = ""
         self.no_memory = [] if os.access(MEMORY, os.W_OK) else ["--allow-disk"]
 
-    def run(self, *arguments: str, status: int = 0, quiet: bool = False, who: str = "alice", editor: str = "") -> bytes:
+    def run(self, *arguments: str, status: int = 0, quiet: bool = False, who: str = "alice", editor: str = "", more: Mapping[str, str] = {}) -> bytes:
         """Run secrettool in the copy, show the command, and give back what it printed; `said` is what it said on stderr."""
         if not quiet:
             print(f"   $ secrettool {shlex.join(arguments)}")
-        environment = self.environment | {"SOPS_AGE_KEY_FILE": str(self.root / f"keys/{who}.agekey"), "EDITOR": editor}
+        environment = self.environment | {"SOPS_AGE_KEY_FILE": str(self.root / f"keys/{who}.agekey"), "EDITOR": editor, **more}
         done = subprocess.run([*self.program, *arguments], cwd=self.root, env=environment, capture_output=True, check=False)
         if done.returncode != status:
             fail(f"`secrettool {shlex.join(arguments)}` ended with {done.returncode}, not {status}:\n{done.stderr.decode()}")
@@ -240,6 +245,65 @@ def guard(tour: Tour) -> None:
     check(True, "the build refuses it too")
 
 
+def look_at_placeholders(tour: Tour) -> None:
+    """What will go wrong with them, before anything is applied."""
+    heading("12. Placeholders: what will go wrong?")
+    tour.run("check", ".")
+    check("0 errors, 0 warnings" in tour.said, "nothing: the map in .secrettool/patch.yaml fills each, and Flux leaves them alone")
+    manifest = tour.read(PAYMENT)
+    (tour.root / PAYMENT).write_bytes(manifest.replace(b"  token: REPLACE_ME\n", b"  token: REPLACE_ME\n  webhook: REPLACE_ME\n"))
+    show(tour.run("check", "apps", status=5))
+    (tour.root / PAYMENT).write_bytes(manifest)
+    check(True, "another placeholder, which nobody fills, is found without any key or cluster (status 5)")
+
+
+def fill_placeholders(tour: Tour) -> None:
+    """From the environment into a folder that stands for a cluster."""
+    heading("13. Fill the placeholders, here in a folder that stands for a cluster")
+    cluster = tour.root.parent / "cluster"
+    cluster.mkdir()
+    # What Flux has created. The other Secret it never creates.
+    shutil.copy(tour.root / PAYMENT, cluster)
+    (cluster / "shop.yaml").write_bytes(tour.read(DEPLOYMENT).replace(b"  name: shop\n", b"  name: shop\n  namespace: shop\n", 1))
+    patch = ["patch", "--all", "--manifests", ".", "--folder", "../cluster"]
+    values = {"PAYMENT_TOKEN": PAYMENT_TOKEN, "SEARCH_API_KEY": SEARCH_KEY}
+    before = contents(cluster)
+    tour.run(*patch, "--plan", status=3)
+    check(tour.run(*patch, "--plan", status=3, quiet=True).count(b"VL01") == 2, "two values are missing: it says which variables (status 3)")
+    show(tour.run(*patch, "--plan", more=values))
+    check(contents(cluster) == before, "a plan writes nothing")
+    said = tour.run(*patch, more=values)
+    show(said)
+    filled = b"".join(contents(cluster).values())
+    check(b"REPLACE_ME" not in filled and PAYMENT_TOKEN.encode() in filled, "one Secret is filled, one is created from its manifest")
+    check(filled.count(b"kustomize.toolkit.fluxcd.io/reconcile: disabled") == 2, "and annotated in the same request, so that Flux leaves them alone")
+    check(PAYMENT_TOKEN.encode() not in said and SEARCH_KEY.encode() not in said, "no value was printed")
+
+    heading("14. Again: nothing to do")
+    before = contents(cluster)
+    show(tour.run(*patch, more=values))
+    check(contents(cluster) == before, "no file was touched")
+
+    heading("15. Somebody changes a value by hand")
+    path = cluster / Path(PAYMENT).name
+    path.write_bytes(path.read_bytes().replace(PAYMENT_TOKEN.encode(), b"changed-by-hand"))
+    show(tour.run("patch", "drift", *patch[1:], status=6, more=values))
+    check(True, "drift finds it (status 6)")
+    tour.run(*patch, more=values)
+    check(PAYMENT_TOKEN.encode() in path.read_bytes(), "a run repairs it")
+
+
+def show(text: bytes) -> None:
+    """Lines that a command printed."""
+    for line in text.decode().splitlines():
+        print(f"     {short(line)}")
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def main() -> None:
     """Copy the example to memory where there is such a place, and walk through it."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -249,7 +313,8 @@ def main() -> None:
         shutil.copytree(EXAMPLE, root)
         tour = Tour(root)
         print(f"A copy of keys-example/ in {root}; its keys are throwaway keys.")
-        for step in (show_rule, encrypt_everything, change_values, change_keys, verify, interchange, decrypt_at_apply, guard):
+        steps = [show_rule, encrypt_everything, change_values, change_keys, verify, interchange, decrypt_at_apply, guard]
+        for step in (*steps, look_at_placeholders, fill_placeholders):
             step(tour)
     finally:
         shutil.rmtree(folder)

@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "hook": Entry("hook", "Decrypt manifests on their way into a cluster, as Flux does it.", 2),
     "patch": Entry("patch", "Fill placeholders in a cluster from Vault, the environment and other places.", 2),
     "check": Entry("check", "Find placeholders, ciphertext and literals in a repository that will not end as they should.", 2),
+    "sidecar": Entry("sidecar", "Run in a cluster: watch sources, decrypt in memory, apply or write files.", 2),
     "krm": Entry("krm", "Serve kustomize as a function or plugin that opens secrets during a build."),
     "cmp": Entry("cmp", "Serve Argo CD as a config management plugin.", 2),
     "completion": Entry("completion", "Print a script that completes commands and files in a shell."),

@@ -14,7 +14,7 @@ from secrettool.errors import Outcome, UsageError
     examples=(
         "secrettool patch vault-setup --claim repository=me/homelab --claim ref=refs/heads/main",
         "secrettool patch vault-setup --service-account ci/patch-secrets",
-        "secrettool patch vault-setup --claim 'job_workflow_ref=me/homelab/.github/workflows/*' | sh",
+        "secrettool patch vault-setup --claim repository=me/homelab --claim environment=production | sh",
     ),
 )
 @patchoptions.map_file

@@ -59,7 +59,8 @@ def base_of(case: Case) -> dict[str, Any]:
     if isinstance(case.target.create, NewSecret):
         return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": _named({}, ref), "type": case.target.create.type}
     if case.git is None:
-        raise ManifestError("MF02", "it is to be created from its manifest, which was not found", hint="give the folders of the manifests")
+        hint = "name the folders of the manifests with --manifests"
+        raise ManifestError("MF02", "it is to be created from its manifest, which was not found", hint=hint)
     if case.git.is_encrypted:
         raise ManifestError("MF02", "it is to be created from its manifest, which is encrypted", hint="let create say a type")
     base = folded({name: part for name, part in case.git.obj.items() if name not in ("status", "sops")})

@@ -120,7 +120,7 @@ _TEXTS: Final[dict[str, tuple[str, str | None]]] = {
     "AN03": ("git does not protect the object: in a new cluster Flux sets the value back", "write ssa: IfNotPresent into the manifest"),
     "AN04": (
         "Flux owns the object, and its manifest is not known: the next pass may set the value back or delete the object",
-        "give the folders of the manifests, or use the policy ensure",
+        "name the folders of the manifests with --manifests, or use the policy ensure",
     ),
     "AN05": ("Helm manages the object: the next upgrade may set the value back", None),
     "AN06": ("Argo CD manages the object and may set the value back", "use ignoreDifferences with RespectIgnoreDifferences=true"),

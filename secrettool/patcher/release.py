@@ -71,7 +71,7 @@ def _reason_against(ref: Ref, git: GitObject | None, live: Object | None, tokens
         text, hint = "git still has a placeholder, which Flux would put back", "take the key out of the manifest, or encrypt its value there"
         return Finding("PH003", "error", text, git.file, git.line, str(ref), left, hint) if left else None
     if labels_of(live).get(OWNER_NAME):
-        text, hint = "Flux owns the object, and git does not have it: Flux would delete it", "give the folders of the manifests"
+        text, hint = "Flux owns the object, and git does not have it: Flux would delete it", "name the folders of the manifests with --manifests"
         return Finding("AN04", "error", text, subject=str(ref), hint=hint)
     return None
 

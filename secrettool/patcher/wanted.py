@@ -200,7 +200,7 @@ class _Key(NamedTuple):
             text = live_value(obj, self.key) if obj is not None else None
             if text is not None:
                 return text
-        raise FillError("there is no text to fill", hint="give the folders of the manifests, or use json or template")
+        raise FillError("there is no text to fill", hint="name the folders of the manifests with --manifests, or use json or template")
 
 
 def _tree(root: JsonTree, text: Callable[[Template], str]) -> Any:

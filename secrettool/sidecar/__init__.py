@@ -18,6 +18,19 @@ loop           pass after pass of one source
 lease          which replica works on a source
 events         Events about a source
 supervisor     the loops of all sources, and the signals
+serving        what others see: the endpoints, the figures, the notifications
+endpoints      which endpoints there are, and who may see what
+server, wsgi   the server under them, and the little of HTTP that they need
+health         whether it lives, is ready, has started
+metrics        figures for Prometheus
+status, page   what it is doing, as JSON and for people
+refresh        passes on demand, for who knows a secret
+webhooks       signatures and tokens of forges
+credentials    secrets of the HTTP side
+ratelimit      how often something may happen
+notify         somebody is told of changes
+changes        which changes, in words
+channels       how they are told: a webhook, Slack, Telegram
 
 Nothing here knows the terminal, and nothing but `serving` and what it imports needs the extra `sidecar`.
 """

@@ -98,10 +98,12 @@ def send(parcel: Message) -> None:
     Raises:
         NotSent: It did not get through.
     """
-    from urllib3.exceptions import HTTPError, SSLError, TimeoutError
+    from urllib3.exceptions import HTTPError, NewConnectionError, SSLError, TimeoutError
 
     try:
         answer = _pool().request("POST", parcel.url, body=parcel.body, headers=dict(parcel.headers), preload_content=False)
+    except NewConnectionError:  # counts as a timeout there
+        raise NotSent("no connection") from None
     except TimeoutError:
         raise NotSent("no answer in time") from None
     except SSLError:

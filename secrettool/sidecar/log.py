@@ -9,7 +9,10 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+if TYPE_CHECKING:
+    from secrettool.errors import SecrettoolError
 
 NAME: Final = "secrettool"
 FACTS: Final = ("source", "revision", "result", "cause", "seconds", "hint")
@@ -46,3 +49,8 @@ def start(level: str, stream: TextIO | None = None) -> None:
     root.handlers = [logging.NullHandler()]
     root.setLevel(logging.CRITICAL)
     logging.raiseExceptions = False  # a line that cannot be written must not print what it holds
+
+
+def failure(error: SecrettoolError) -> None:
+    """Log what ends the program."""
+    logging.getLogger(NAME).error("%s", error, extra={"hint": error.hint})

@@ -116,7 +116,11 @@ class Loop:
         try:
             while not self._is_stopping:
                 self._wake.clear()
-                self._round()
+                try:
+                    self._round()
+                except Exception as error:  # the loop lives on; its text may quote something
+                    log.error("unexpected: %s", type(error).__name__, extra={"source": self._source.id})
+                    self._poll_at = time.monotonic() + POLL
                 self._wake.wait(self._pause())
         finally:
             self._publish(phase="stopped", next_attempt=None)
@@ -158,7 +162,7 @@ class Loop:
         self._reload()
         if self._worker.keyring.generation != self._generation:
             return True
-        if not (self._worker.origin.looks or asked):
+        if self._worker.keyring.current is None or not (self._worker.origin.looks or asked):
             return False
         try:
             return self._worker.origin.look() != self._mark
@@ -190,7 +194,7 @@ class Loop:
         if keyring.generation != taken and taken:
             log.info("other keys are used from now on", extra={"source": self._source.id})
             self._tell(self._worker.origin.subject, "KeysReloaded", f"source {self._source.id}: the keys were read again")
-        if error and error != before:
+        if error and error != before and taken:
             log.warning("the keys that are there now cannot be used, the former ones stay: %s", error, extra={"source": self._source.id})
         identities = keyring.current.identities if keyring.current is not None else {}
         self._publish(

@@ -34,6 +34,8 @@ _LOOKS: Final[dict[ObjectAction, Look]] = {"failed": "bad", "conflict": "bad", "
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
+_NO_BREAK = "\u00a0"
+
 
 class Row(NamedTuple):
     """One object."""
@@ -101,19 +103,21 @@ def ago(seconds: float | None, now: float) -> str:
     if seconds is None:
         return "not yet"
     age = now - seconds
-    return f"{stamp(seconds)} ({span(age)} ago)" if age >= 0 else f"{stamp(seconds)} (in {span(-age)})"
+    return f"{stamp(seconds)} ({span(age)}{_NO_BREAK}ago)" if age >= 0 else f"{stamp(seconds)} (in{_NO_BREAK}{span(-age)})"
 
 
 def span(seconds: float) -> str:
-    """A time span in its two largest units."""
+    """A time span in its two largest units, which no line break parts."""
     whole = int(seconds)
     if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+        text = f"{whole} s"
+    elif whole < _HOUR:
+        text = f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    elif whole < _DAY:
+        text = f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    else:
+        text = f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+    return text.replace(" ", _NO_BREAK)
 
 
 def _page(snapshot: Snapshot, clock: Clock) -> Page:
@@ -157,7 +161,7 @@ def _facts(source: SourceState, clock: Clock) -> Iterable[tuple[str, str]]:
     yield "Revision", _revision(source.revision) or "none yet"
     if source.attempted_revision not in ("", source.revision):
         yield "Revision that was tried", _revision(source.attempted_revision)
-    yield "Last pass", f"{ago(source.last_attempt, clock.wall)}, {source.result or 'not ended'}, {source.duration:.2f} s"
+    yield "Last pass", _last_pass(source, clock)
     yield "Last pass that went well", ago(source.last_success, clock.wall)
     if source.failures:
         yield "Failed since then", f"{source.failures} of {source.passes} passes"
@@ -168,6 +172,11 @@ def _facts(source: SourceState, clock: Clock) -> Iterable[tuple[str, str]]:
         yield "Lease", f"{source.lease}, {'held by this replica' if source.is_leader else 'held by another replica'}"
     if source.drifted:
         yield "Changed by somebody else", f"{source.drifted}, put right"
+
+
+def _last_pass(source: SourceState, clock: Clock) -> str:
+    begun = ago(source.last_attempt, clock.wall)
+    return begun if source.result is None else f"{begun}, {source.result}, {source.duration:.2f} s"
 
 
 def _revision(revision: str) -> str:
@@ -188,8 +197,8 @@ def _group(what: str, objects: list[ObjectState], *, is_open: bool) -> Group:
 
 def _row(each: ObjectState) -> Row:
     look: Look = _LOOKS.get(each.action, "warn" if each.is_drifted else "good")
-    action = f"{each.action}, had been changed" if each.is_drifted else each.action
-    return Row(one_line(each.name), action, one_line(each.reason), look)
+    reason = ", ".join(part for part in ("had been changed by somebody else" if each.is_drifted else "", one_line(each.reason)) if part)
+    return Row(one_line(each.name), each.action, reason, look)
 
 
 def _note(finding: Finding) -> Note:
@@ -201,9 +210,7 @@ def _note(finding: Finding) -> Note:
 
 @cache
 def _style() -> str:
-    from markupsafe import Markup
-
-    return Markup(_file("page.css"))  # noqa: S704 -- our own file
+    return _file("page.css")
 
 
 @cache

@@ -99,6 +99,7 @@ class Worker:
         self.keyring = keyring
         self._target = target
         self._recorder = recorder
+        self._mark = ""  # of the state that was read last
         self._surroundings = Surroundings(environ=environ, allow_disk=allow_disk, how="plain" if source.kind == "stdin" else source.build)
         self._config = HookConfig(
             parity=source.parity,
@@ -116,12 +117,13 @@ class Worker:
         self.keyring.refresh()
         if self.keyring.current is None:
             return Report(cause="keys", errors=(self.keyring.error,) if self.keyring.error else ())
+        self._mark = ""
         try:
             checkout, done = self._rendered()
         except (SourceUnavailable, InputError) as error:
-            return Report(cause="source", errors=(error,))
+            return Report(mark=self._mark, cause="source", errors=(error,))
         except SecrettoolError as error:
-            return Report(cause="build", errors=(error,))
+            return Report(mark=self._mark, cause="build", errors=(error,))
         begun = Report(checkout.revision, checkout.mark, warnings=tuple(dict.fromkeys(done.warnings)))
         self._record(done)
         if done.errors:
@@ -153,6 +155,7 @@ class Worker:
         """The objects of one state of the source. A source that changed while it was read is read again."""
         for _ in range(ATTEMPTS):
             with self.origin.checkout() as checkout:
+                self._mark = checkout.mark
                 try:
                     done = render(
                         checkout.root, self.source.path, flux=None, config=self._config, keys=self.keyring.current, surroundings=self._surroundings

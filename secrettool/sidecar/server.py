@@ -9,13 +9,12 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
 from secrettool.errors import ConfigError, Outcome
 
@@ -31,14 +30,15 @@ HEADER_LIMIT: Final = 16 * 1024
 REQUEST_SECONDS: Final = 10.0
 """Until a request must be there as a whole."""
 
-IDLE_SECONDS: Final = 60
+IDLE_SECONDS: Final = 15
 """Until a connection is closed on which nothing happens."""
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 32
 """Most connections at the same time; each may hold a body."""
 
 THREADS: Final = 4
 
+_ROUND_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _IN_MEMORY: Final = 1 << 30
 
@@ -72,18 +72,26 @@ def listening(application: WSGIApplication, address: str, port: int) -> Iterator
         outbuf_overflow=_IN_MEMORY,
         ident=None,
         log_socket_errors=False,
-        asyncore_use_poll=True,
     )
     server.channel_class = _Channel
-    thread = Thread(target=server.run, name="http", daemon=True)
+    ending = Event()
+    thread = Thread(target=_run, args=(server, ending), name="http", daemon=True)
     thread.start()
     try:
         yield bound.getsockname()[1]
     finally:
-        # Its own thread must close the connections: it ends when none is left.
-        server.trigger.pull_trigger(partial(wasyncore.close_all, server._map, ignore_all=True))
-        thread.join(_STOP_SECONDS)
+        # In this order nobody writes into the pipe that wakes the loop after it was closed: its number may be that of another file then.
         server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
+        ending.set()
+        server.pull_trigger()
+        thread.join(_STOP_SECONDS)
+        if not thread.is_alive():
+            wasyncore.close_all(server._map, ignore_all=True)
+
+
+def _run(server: BaseWSGIServer, ending: Event) -> None:
+    while not ending.is_set():
+        wasyncore.loop(timeout=_ROUND_SECONDS, use_poll=True, map=server._map, count=1)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
@@ -99,7 +107,11 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         elif now - self.began > REQUEST_SECONDS:
             self.will_close = True
             return False
-        taken: bool = super().received(data)
+        try:
+            taken: bool = super().received(data)
+        except ValueError:  # an address that cannot be taken apart; the server would log the error, which may quote it
+            self.will_close = True
+            return False
         return taken
 
 

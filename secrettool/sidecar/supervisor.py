@@ -96,6 +96,17 @@ class Supervisor:
             loop.ask()
         return bool(chosen)
 
+    def check_keys(self) -> None:
+        """Read the keys of all sources for the first time.
+
+        Raises:
+            SecrettoolError: Those of one cannot be used.
+        """
+        for worker in self._workers.values():
+            worker.keyring.refresh()
+            if worker.keyring.error is not None:
+                raise worker.keyring.error
+
     def once(self) -> list[Report]:
         """One pass of each source, one after the other; Leases are not asked for."""
         if self._events is not None:

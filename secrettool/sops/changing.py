@@ -131,7 +131,7 @@ def same_metadata(one: Metadata, other: Metadata) -> bool:
 def _change_first(file: SealedFile, opened: OpenedFile, change: Callable[[Branch], Branch], runtime: Runtime) -> bytes:
     """Change the first document's tree and write it back into the text."""
     plain = plain_document(file.store, opened)
-    if not _adopt_types(plain, opened.tree):
+    if plain is None or not _adopt_types(plain, opened.tree):
         # sops' own printing of a file can lose a value (INI takes the quotes off `'x'`): the text is no ground to stand on, the values are.
         return _printed_anew(file, opened, [change(opened.tree[0]), *opened.tree[1:]], runtime)
     tree = [change(plain.tree[0]), *plain.tree[1:]]

@@ -315,6 +315,9 @@ def plain_bytes(file: SealedFile, opened: OpenedFile, *, target: Store | None = 
     return target.emit(opened.tree, indent=indent)
 
 
-def plain_document(store: Store, opened: OpenedFile) -> Document:
-    """The plain text of an opened file, parsed."""
-    return store.parse(store.open(opened.document, opened))
+def plain_document(store: Store, opened: OpenedFile) -> Document | None:
+    """The plain text of an opened file, parsed; None where sops' printing cannot be read (an INI value that ends with a backslash)."""
+    try:
+        return store.parse(store.open(opened.document, opened))
+    except FormatError:
+        return None

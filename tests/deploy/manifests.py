@@ -14,7 +14,7 @@ from tests.interop.peers.apiclient import Json
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"
 OVERLAYS: Final = ("apply", "render-sidecar", "job")
-COMPONENTS: Final = ("admission-policy", "alerts", "git-sync", "image", "pod-monitor")
+COMPONENTS: Final = ("admission-policy", "alerts", "git-sync", "image", "pod-monitor", "prune")
 CONFIGURATIONS: Final = {
     "apply": DEPLOY / "overlays/apply/own/sidecar.yaml",
     "job": DEPLOY / "overlays/job/own/sidecar.yaml",

@@ -188,9 +188,10 @@ def test_render_has_no_token_and_no_rights() -> None:
 def test_da_53_roles_name_the_leases_and_inventories_of_the_configuration() -> None:
     sources = configuration("apply").sources
     roles = {each["metadata"]["name"]: each["rules"] for each in lying_in("overlays", "apply") if each["kind"] == "Role"}
-    own = {rule["resources"][0]: rule for rule in roles["secrettool"] if "resourceNames" in rule}
-    assert own["leases"]["resourceNames"] == [source.lease for source in sources]
-    assert own["configmaps"]["resourceNames"] == [source.inventory for source in sources]
+    (leases,) = (rule for rule in roles["secrettool"] if "resourceNames" in rule)
+    assert leases["resourceNames"] == [source.lease for source in sources]
+    (inventories,) = (each["rules"][0] for each in lying_in("components", "prune") if each["kind"] == "Role")
+    assert inventories["resourceNames"] == [source.inventory for source in sources]
 
 
 def test_da_53_no_rule_is_cluster_wide_or_general() -> None:
@@ -215,6 +216,14 @@ def test_alerts_ask_for_figures_that_there_are() -> None:
     asked = {name for group in rules["spec"]["groups"] for rule in group["rules"] for name in re.findall(r"secrettool_\w+", rule["expr"])}
     assert asked
     assert asked <= known
+
+
+def test_alerts_of_the_documentation_are_those_that_there_are() -> None:
+    (rules,) = lying_in("components", "alerts")
+    shipped = {rule["alert"] for group in rules["spec"]["groups"] for rule in group["rules"]}
+    guide, reference = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("guide/sidecar.md", "reference/sidecar-http.md"))
+    assert set(re.findall(r"\| `(Secrettool\w+)` \|", guide)) == shipped
+    assert set(re.findall(r"alert: (\w+)", reference)) <= shipped
 
 
 def test_every_component_is_one() -> None:

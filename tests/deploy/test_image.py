@@ -14,7 +14,7 @@ import pytest
 
 from secrettool import __version__
 from tests.deploy.dockerfile import Builder, Image, system_path
-from tests.deploy.manifests import CONFIGURATIONS, DEPLOY, ROOT
+from tests.deploy.manifests import CONFIGURATIONS, ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.xdist_group("image")]
 
@@ -30,7 +30,17 @@ def plain_python(folder: Path) -> Path:
     return folder / "bin"
 
 
-def build(folder: Path, python: Path, kustomize: Path | None) -> Image:
+def snapshot(folder: Path) -> Path:
+    """What the builder would get, at one moment: the checkout may be worked on while two builds of it are compared."""
+    shutil.copytree(ROOT / "secrettool", folder / "secrettool", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("requirements", "deploy"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def build(context: Path, folder: Path, python: Path, kustomize: Path | None) -> Image:
     """The image, without its base images."""
 
     def python_image(root: Path) -> dict[str, str]:
@@ -54,13 +64,14 @@ def build(folder: Path, python: Path, kustomize: Path | None) -> Image:
         "KUSTOMIZE": "with" if kustomize else "without",
         "SOURCE_DATE_EPOCH": str(EPOCH),
     }
-    return Online(DEPLOY / "Dockerfile", ROOT, folder, {"python": python_image, "kustomize": kustomize_image}, arguments).build()
+    return Online(context / "deploy/Dockerfile", context, folder, {"python": python_image, "kustomize": kustomize_image}, arguments).build()
 
 
 class Built(NamedTuple):
-    """What was built, and where."""
+    """What was built of which context, and where, with which Python."""
 
     image: Image
+    context: Path
     folder: Path
     python: Path
 
@@ -75,7 +86,8 @@ class Built(NamedTuple):
 def built(tmp_path_factory: pytest.TempPathFactory, real_kustomize: Path) -> Iterator[Built]:
     base = tmp_path_factory.mktemp("image")
     python = plain_python(base / "python")
-    yield Built(build(base / "stages", python, real_kustomize), base / "stages", python)
+    context = snapshot(base / "context")
+    yield Built(build(context, base / "stages", python, real_kustomize), context, base / "stages", python)
     shutil.rmtree(base)
 
 
@@ -95,7 +107,7 @@ def test_program_of_the_image_starts_with_what_was_copied_alone(built: Built) ->
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_image_accepts_the_configuration_of_each_overlay(built: Built, name: str) -> None:
-    run = built.run("sidecar", "check-config", f"--config={CONFIGURATIONS[name]}")
+    run = built.run("sidecar", "check-config", str(CONFIGURATIONS[name]))
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -113,7 +125,7 @@ def test_kustomize_of_the_image_is_on_its_path(built: Built) -> None:
 def test_nothing_is_written_when_the_program_runs(built: Built) -> None:
     before = content(built.image.root)
     built.run("--help")
-    built.run("sidecar", "check-config", f"--config={CONFIGURATIONS['apply']}")
+    built.run("sidecar", "check-config", str(CONFIGURATIONS["apply"]))
     assert content(built.image.root) == before
 
 
@@ -129,7 +141,7 @@ def test_same_sources_and_same_time_give_the_same_bytes_and_times(built: Built) 
     kept = built.folder.with_name("first")
     built.folder.rename(kept)  # bytecode holds paths: the second build has to be in the same place
     try:
-        second = build(built.folder, built.python, built.folder.parent / "first" / built.image.root.name / "usr/local/bin/kustomize")
+        second = build(built.context, built.folder, built.python, built.folder.parent / "first" / built.image.root.name / "usr/local/bin/kustomize")
         assert second.root == built.image.root
         assert content(second.root) == before
         assert {time for name, (_, time) in before.items() if name.startswith("app/")} == {EPOCH}
@@ -138,11 +150,11 @@ def test_same_sources_and_same_time_give_the_same_bytes_and_times(built: Built) 
         kept.rename(built.folder)
 
 
-def test_image_without_kustomize_needs_no_image_of_it(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_without_kustomize_needs_no_image_of_it(built: Built, tmp_path: Path) -> None:
     # Only the stages that have to do with it are built: the large one is taken from the other image.
     builder = Builder(
-        DEPLOY / "Dockerfile",
-        ROOT,
+        built.context / "deploy/Dockerfile",
+        built.context,
         tmp_path / "stages",
         {"python": lambda root: {"PATH": f"{built.python}{os.pathsep}{system_path()}"}},
         {"PYTHON_IMAGE": "python", "KUSTOMIZE": "without"},

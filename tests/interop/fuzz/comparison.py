@@ -285,10 +285,18 @@ class Comparison:
                 return Outcome(Kind.SOPS_BREAKS, named.PRINT_CRASH)
             name = named.not_printed(printed, Reading(case.store, opened))
             return Outcome(Kind.SOPS_BREAKS, name) if name else unexplained(f"sops does not open what secrettool changed: {printed.reason()}")
-        name = named.edited_differently(Reading(case.store, case.data), Reading(case.store, opened), Reading(case.store, printed.out))
+        before, theirs_read, ours_read = (Reading(case.store, text) for text in (case.data, opened, printed.out))
+        name = named.edited_differently(before, theirs_read, ours_read, case.edit)
+        if name in named.MISPRINTED and values(theirs, case.store, keys) != values(ours, case.store, keys):
+            name = None
         if name is None:
             return unexplained("the values differ after the change")
         return Outcome(Kind.NAMED, name) if name else EQUAL
+
+
+def values(data: bytes, store: StoreName, keys: secrettool.Runtime) -> bytes | str:
+    """The values of an encrypted file, whatever the printing in its own format makes of them."""
+    return secrettool.decrypt(data, store, target="json", runtime=keys)
 
 
 def runtime(*names: str) -> secrettool.Runtime:

@@ -54,9 +54,14 @@ FOUND = (
     Found("empty-comment-in-a-list-that-keeps-it-in-clear", Case("yaml", b"x:\n#\n- y\n", by_comments("unencrypted", r"^\s*$"), ROTATE)),
     Found("empty-comment-in-a-list-that-encrypts-it", Case("yaml", b"x:\n#\n- y\n", by_comments("encrypted", r"^\s*$"), ROTATE)),
     Found("alias-beside-an-empty-comment", Case("yaml", b"  k:\n   &x #\n  - y\n  l: {z: *x #\n}", PLAIN, ROTATE), named.EMPTY_LIST_COMMENT),
+    Found("text-of-sops-that-is-broken", Case("ini", b'b:\\#\ny="""\n"""', PLAIN, Edit("unset", ("DEFAULT", "b")))),
+    Found(
+        "text-of-sops-that-is-broken-and-a-section-that-becomes-a-value", Case("ini", b'b:\\#\ny="""\n"""', PLAIN, Edit("set", ("DEFAULT",), '"x"'))
+    ),
     # Differences with a name.
     Found("two-byte-order-marks", Case("yaml", b"\xef\xbb\xbf\xef\xbb\xbfa: x\n", PLAIN, ROTATE), *[named.TWO_MARKS] * 3),
     Found("tag-that-does-not-fit-in-a-later-document", Case("yaml", b"a: x\n---\nb: !!int x\n", PLAIN, ROTATE), *[named.TAG] * 3),
+    Found("header-default-that-becomes-the-first", Case("ini", b"[Default]\n", PLAIN, Edit("unset", ("DEFAULT",))), edit=named.DEFAULT_HEADER),
     Found("boolean-in-clear-in-dotenv", Case("dotenv", b"A=x\n", PLAIN, Edit("set", ("B_unencrypted",), "true")), edit=named.CLEAR_TYPED),
     Found("null-in-dotenv", Case("dotenv", b"A=x\n", PLAIN, Edit("set", ("B",), "null")), edit=named.NULL),
     Found("collection-in-ini", Case("ini", b"b = x\n", PLAIN, Edit("set", ("DEFAULT", "b", 0), '"y"')), edit=named.INI_COLLECTION),

@@ -41,7 +41,11 @@ PRINT_CRASH = "sops crashes when it prints"
 CRASH = "sops crashes"
 SEALED = "sealed comment that sops finds in a part in clear"
 MOVED_RULE = "comment behind the last value moves, with a rule that looks at comments"
+DEFAULT_HEADER = "header [default] that becomes the first"
 POSITION = "position in a list that sops' printing gives to another entry"
+
+MISPRINTED = (VALUE, DIGIT, TAB_FIRST)
+"""Differences of printed texts that are none of the values."""
 
 
 def refused_by_secrettool(store: StoreName, error: SecrettoolError) -> str | None:
@@ -191,13 +195,14 @@ def edit_refused_by_sops(answer: Answer) -> str | None:
     return CRASH if answer.crashed else None
 
 
-def edited_differently(plain: Reading, theirs: Reading, mine: Reading) -> str | None:
+def edited_differently(plain: Reading, theirs: Reading, mine: Reading, edit: Edit) -> str | None:
     """What differs after both changed the file: the empty name for nothing, None when it has no name.
 
     Args:
         plain: The plain text before.
         theirs: What secrettool reads in the file that sops changed.
         mine: What sops reads in the file that secrettool changed.
+        edit: The change.
     """
     if theirs.text == mine.text or (theirs.everything is not None and theirs.everything == mine.everything):
         return ""
@@ -207,4 +212,6 @@ def edited_differently(plain: Reading, theirs: Reading, mine: Reading) -> str | 
         if plain.has_list_comment and "" in plain.comments:
             return EMPTY_LIST_COMMENT
         return _misprinted(theirs, mine) or _misprinted(mine, theirs)
+    if plain.store == "ini" and edit == Edit("unset", ("DEFAULT",), edit.value) and plain.sections[1:2] == ["default"]:
+        return DEFAULT_HEADER
     return None if plain.survives and theirs.survives and mine.survives else VALUE

@@ -72,6 +72,11 @@ class Reading:
         """Whether the values are the same after sops' printing."""
         return self.printed is not None and Reading(self.store, self.printed).values == self.values
 
+    @property
+    def sections(self) -> list[str]:
+        """The top-level keys of the first document, in lower case."""
+        return [str(item.key).lower() for item in self.tree[0].items if isinstance(item, Item)] if self.tree else []
+
     @cached_property
     def has_comment_key(self) -> bool:
         """Whether a section of an INI file has a key that starts as a comment does."""

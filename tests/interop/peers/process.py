@@ -50,11 +50,20 @@ class Server:
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, environ: Mapping[str, str]) -> None:
         self.name = name
         self.log = log
-        arguments = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *map(str, command)]
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent, env=dict(environ), start_new_session=True
+        self._arguments = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *map(str, command)]
+        self.process = self._started(environ, "wb")
+
+    def _started(self, environ: Mapping[str, str], mode: str) -> subprocess.Popen[bytes]:
+        with self.log.open(mode) as output:
+            environ = dict(environ)
+            folder = self.log.parent
+            return subprocess.Popen(
+                self._arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, env=environ, start_new_session=True
             )
+
+    def restart(self, environ: Mapping[str, str]) -> None:
+        """Start it again, after `kill`."""
+        self.process = self._started(environ, "ab")
 
     def kill(self) -> None:
         """End it and all processes of its group, at once."""

@@ -91,7 +91,7 @@ def test_a_source_that_stopped_after_a_failure_is_not_ready() -> None:
     assert readyz(snapshot(source(kind="stdin", phase="stopped", result="failed", last_success=NOW - 1e6)), CLOCK) != ()
 
 
-def test_startup_is_over_with_the_first_complete_pass_and_stays_over() -> None:
+def test_da_50_startup_is_over_with_the_first_complete_pass_and_stays_over() -> None:
     assert startupz(snapshot(source(last_success=None)), CLOCK) == ("prod: no complete pass yet",)
     assert startupz(snapshot(source(last_success=1.0, result="failed")), CLOCK) == ()
 

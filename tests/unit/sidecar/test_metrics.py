@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from pathlib import Path
 
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +13,8 @@ from secrettool.findings import Finding
 from secrettool.sidecar.metrics import Metrics
 from secrettool.sidecar.state import Board, ObjectState, Recorder
 from tests.unit.sidecar.serving import NOW, TROUBLED, served, source
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "sidecar-http.md"
 
 REQUIRED = {
     "secrettool_build_info": {"version"},
@@ -68,6 +71,15 @@ def test_nothing_else_is_there_but_figures_of_the_process() -> None:
 
     rest = {name for name in names - set(REQUIRED) if not re.fullmatch(r"process_\w+|secrettool_reconcile_duration_seconds_(sum|count)", name)}
     assert rest == set()
+
+
+def test_the_reference_has_each_figure_with_its_labels_and_its_rules_use_no_other() -> None:
+    text = REFERENCE.read_text()
+    table = re.findall(r"^\| `(secrettool_\w+)(?:\{([\w,]+)\})?` \|", text, re.MULTILINE)
+    base = {name.removesuffix("_bucket"): labels - {"le"} for name, labels in REQUIRED.items()}
+
+    assert {name: set(labels.split(",")) - {""} for name, labels in table} == base
+    assert set(re.findall(r"secrettool_\w+", text.partition("groups:")[2].partition("```")[0])) <= set(base)
 
 
 def test_what_is_recorded_is_counted() -> None:
@@ -160,7 +172,12 @@ def test_two_sidecars_in_one_process_count_apart_and_leave_the_common_registry_a
 
 def test_several_threads_lose_no_count() -> None:
     metrics = Metrics(Board("1", 0.0, (source(),)))
-    threads = [threading.Thread(target=lambda: [metrics.refused("HK152", 1) for _ in range(500)]) for _ in range(4)]
+
+    def refuse() -> None:
+        for _ in range(500):
+            metrics.refused("HK152", 1)
+
+    threads = [threading.Thread(target=refuse) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -247,7 +247,7 @@ def test_many_wrong_tokens_are_slowed_and_hold_up_nobody_else(client: Client, ca
 
     assert statuses[:MOST_REFUSALS] == [401] * MOST_REFUSALS
     assert 429 in statuses[MOST_REFUSALS:]
-    assert len(caplog.records) == statuses.count(401)
+    assert len([record for record in caplog.records if record.name.startswith("secrettool")]) == statuses.count(401)
     assert client.ask("/refresh", "POST", **bearer()).status == 202
 
 

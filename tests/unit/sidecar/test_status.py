@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from secrettool.sidecar.config import Http, Refresh
+from secrettool.sidecar.config import CHANGES, Http, Refresh
+from secrettool.sidecar.loading import load
 from secrettool.sidecar.refresh import MOST_REFUSALS
 from secrettool.sidecar.state import ObjectState
 from secrettool.sidecar.status import SCHEMA
@@ -25,7 +26,7 @@ def basic(password: str, user: str = "me") -> dict[str, str]:
 
 def fields(data: Any, path: str = "") -> set[str]:
     """The paths of all fields, lists without their numbers; names under `identities` and `actions` are not fields."""
-    if isinstance(data, list):
+    if isinstance(data, list) and data:
         return set().union(*(fields(each, path + "[]") for each in data))
     if not isinstance(data, Mapping) or path.endswith(("identities", "actions")):
         return {path}
@@ -72,6 +73,18 @@ def test_every_field_is_in_the_reference_and_no_other_is() -> None:
 
     inner = {path for path in found if any(other.startswith((path + ".", path + "[]")) for other in found)}
     assert documented == found - inner - {""}
+
+
+def test_the_configurations_of_the_reference_are_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", REFERENCE.read_text(), re.DOTALL)
+    whole = next(block for block in blocks if block.startswith("apiVersion:"))
+    notifications = next(block for block in blocks if block.startswith("notifications:"))
+    loaded = load(whole, namespace="shop")
+    told = load(whole.partition("notifications:")[0] + notifications + whole[whole.index("sources:") :], namespace="shop").notifications
+
+    assert (loaded.http.status, loaded.refresh.hmac_file) == ("token", "/etc/secrettool/http/hmac")
+    assert [(each.type, each.events) for each in told] == [("webhook", CHANGES), ("slack", ("failed", "recovered")), ("telegram", CHANGES)]
+    assert told[0].hmac_file == "/etc/secrettool/notify/hmac"
 
 
 # ---- who sees it ---------------------------------------------------------------------------------------------------------------------------------

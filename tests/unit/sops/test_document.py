@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -115,6 +116,18 @@ def test_unset_removes_one_entry(name: str, plan: EncryptionPlan, runtime: Runti
     file = sealed(name, plan, runtime)
     done = load(file.store, changing.unset_value(file, file.open(runtime), ("b", 0), runtime))
     assert b"x" not in plain(done, runtime).replace(b"unencrypted", b"")
+
+
+def test_a_file_whose_plain_text_sops_breaks_can_be_changed(plan: EncryptionPlan, runtime: Runtime) -> None:
+    # In INI a backslash at the end of a line joins it to the next one, here to one that starts with three quotes.
+    data = rb'{"DEFAULT": {"path": "C:\\", "text": "\n", "k": "one"}}'
+    file = load(store_of("ini"), encrypt(store_of("json"), data, plan, runtime, target=store_of("ini")).data)
+    with pytest.raises(FormatError):
+        file.store.parse(plain(file, runtime))
+    done = load(file.store, changing.set_value(file, file.open(runtime), ("DEFAULT", "k"), Leaf("new"), runtime))
+    assert json.loads(plain_bytes(done, done.open(runtime), target=store_of("json"))) == json.loads(data.replace(b"one", b"new"))
+    edited = load(file.store, changing.replace_text(file, file.open(runtime), b'path = "C:\\"\nk = one\n', runtime))
+    assert plain(edited, runtime) == b'path = "C:\\"\nk = one\n'
 
 
 @pytest.mark.parametrize("name", STORES)
