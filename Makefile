@@ -47,7 +47,7 @@ fuzz: $(VENV)/.test
 	@$(PY) -m tests.interop.fuzz --documents $(or $(N),1000) --seed $(or $(SEED),0)
 
 bench: $(VENV)/.core
-	@$(PY) tools/bench.py $(BENCH)
+	@$(PY) -m tools.bench $(BENCH)
 
 docs: $(VENV)/.docs
 	@$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html

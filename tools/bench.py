@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import bench_homelab
+from tools import bench_homelab
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "keys-example"

@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tests.interop import programs
+from tests.interop.peers import apiserver, homelab
 
-from tests.interop import programs  # noqa: E402 -- the tests are no installed package
-from tests.interop.peers import apiserver, homelab  # noqa: E402
 
 NEEDED = ("etcd", "kube-apiserver", "kubectl")
 PATCH = ("patch", "--map", "patch.yaml", "--manifests", ".", "--all")

@@ -138,6 +138,7 @@ class PlainClient:
         _host: str | None,
     ) -> tuple[str, str, dict[str, str], str | None]:
         """A request: method, URL, headers and body."""
+        del auth_settings  # there is no login but the token
         url = (_host or self._login.url) + quote(path) + (f"?{urlencode(query_params)}" if query_params else "")
         headers = {**header_params, "User-Agent": self.user_agent, "Authorization": f"Bearer {self._login.token}"}
         return method, url, headers, body if body is None or isinstance(body, str) else json.dumps(body)

@@ -303,7 +303,8 @@ def test_da_46_keys_of_the_kubeconfig_lie_in_memory_and_go(
     )
     data = {"client-certificate-data": base64.b64encode(b"x").decode(), "client-key-data": base64.b64encode(key).decode()}
     with connect(Access(str(edited(kubeconfig, token=api_server.admin_token, **data))), {}) as cluster:
-        place = cluster._client.configuration.key_file
+        client: Any = cluster._client
+        place = client.configuration.key_file
         assert place.startswith("/dev/shm/secrettool-")
         assert Path(place).read_bytes() == key
         assert os.stat(place).st_mode & 0o777 == 0o600

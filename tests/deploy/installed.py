@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import pytest
 
 from tests.deploy.manifests import built, moved
 from tests.interop.peers.apiclient import APPLY, ApiError, Client, Json
@@ -17,6 +20,7 @@ PLACES: Final = ("secrettool", "shop", "flux-system", "monitoring")
 SECRET: Final = "shop-webhook"
 """The Secret that the rights are for."""
 REAL: Final = base64.b64encode(b"a real value").decode()
+PLACEHOLDER: Final = base64.b64encode(b"REPLACE_ME").decode()
 
 
 def store(client: Client, manifest: Json, query: str = "?fieldManager=test&force=true") -> Json:
@@ -24,6 +28,13 @@ def store(client: Client, manifest: Json, query: str = "?fieldManager=test&force
     head = manifest["metadata"]
     path = client.path(manifest["kind"], head["name"], head.get("namespace"), version=manifest["apiVersion"])
     return client.ask("PATCH", path + query, manifest, media=APPLY)
+
+
+def refusal(act: Callable[[], object]) -> ApiError:
+    """What the API server says to something that it must refuse."""
+    with pytest.raises(ApiError) as caught:
+        act()
+    return caught.value
 
 
 class Installed(NamedTuple):

@@ -106,9 +106,11 @@ class Meddled:
         return self._sent(f"{kind} {ref}", dry_run, body, lambda: self._cluster.patch(ref, body, kind=kind, manager=manager, dry_run=dry_run))
 
     def delete(self, ref: Ref, *, uid: str, resource_version: str, dry_run: bool = False) -> None:
-        self._sent(
-            f"delete {ref}", dry_run, None, lambda: self._cluster.delete(ref, uid=uid, resource_version=resource_version, dry_run=dry_run) or {}
-        )
+        def send() -> Json:
+            self._cluster.delete(ref, uid=uid, resource_version=resource_version, dry_run=dry_run)
+            return {}
+
+        self._sent(f"delete {ref}", dry_run, None, send)
 
     def _sent(self, request: str, dry_run: bool, body: Any, send: Callable[[], Json]) -> Json:
         self.writes.append(request + "?" * dry_run)

@@ -221,7 +221,7 @@ def test_pt_05_no_field_of_the_requirement_is_missing() -> None:
         ("providers: {p: hunter2}\n", 10, 13, "providers.p", "must be a mapping"),
         ("providers: {p: {type: hunter2}}\n", 10, 17, "providers.p.type", "must be vault or exec"),
         ("providers: {p: {type: exec}}\n", 10, 13, "providers.p", "lacks command"),
-        ("providers: {p: {type: vault, adress: hunter2}}\n", 10, 30, "providers.p.adress", "there is no such field"),
+        ("providers: {p: {type: vault, addr: hunter2}}\n", 10, 30, "providers.p.addr", "there is no such field"),
         ("providers: {p: {type: vault, caFile: a, caPem: b}}\n", 10, 13, "providers.p", "has both caFile and caPem"),
         ("providers: {p: {type: vault, auth: {method: approle}}}\n", 10, 30, "providers.p.auth", "lacks roleId"),
         ("providers: {p: {type: vault, auth: {method: kubernetes}}}\n", 10, 30, "providers.p.auth", "lacks role"),

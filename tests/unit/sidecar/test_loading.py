@@ -124,19 +124,19 @@ def test_what_sources_may_not_share() -> None:
         "sources[1].id: is the id of source 1 as well",
         "sources[1].render.target: is the target of source 1 as well",
     ]
-    stdin = {"stdin": {}, "apply": {}}
+    stdin: dict[str, Any] = {"stdin": {}, "apply": {}}
     assert problems({"id": "a", **stdin}, {"id": "b", **stdin}) == ["sources[1].stdin: is read by source 1 already"]
     assert problems({"id": "a", **stdin, "path": "x"}) == ["sources[0].stdin: is a stream of manifests: there is no folder to build"]
 
 
 def test_notifications_need_what_their_type_needs() -> None:
-    assert problems(APPLY, notifications=[{"type": "slack"}, {"type": "telegram", "urlFile": "/u", "sources": ["x"]}]) == [
+    assert set(problems(APPLY, notifications=[{"type": "slack"}, {"type": "telegram", "urlFile": "/u", "sources": ["x"]}])) == {
         "notifications[0]: lacks urlFile, which slack needs",
         "notifications[1]: lacks tokenFile, which telegram needs",
         "notifications[1]: lacks chat, which telegram needs",
         "notifications[1].urlFile: does not belong to telegram",
         "notifications[1].sources[0]: is no source",
-    ]
+    }
 
 
 def test_everything_wrong_is_told_with_its_place() -> None:
