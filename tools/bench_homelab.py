@@ -19,7 +19,6 @@ from typing import NamedTuple
 from tests.interop import programs
 from tests.interop.peers import apiserver, homelab
 
-
 NEEDED = ("etcd", "kube-apiserver", "kubectl")
 PATCH = ("patch", "--map", "patch.yaml", "--manifests", ".", "--all")
 
