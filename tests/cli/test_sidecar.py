@@ -76,6 +76,7 @@ def test_one_pass_from_stdin(work: Path) -> None:
         (sealed(PLAIN).replace("GCM,data:", "GCM,data:AA", 1), IDENTITY_A, Outcome.DECRYPTION),
         (sealed(PLAIN), b"nothing\n", Outcome.DECRYPTION),
     ],
+    ids=["placeholder", "changed ciphertext", "no key"],  # what is encrypted anew is no name
 )
 def test_one_pass_ends_with_the_code_of_hook_apply(work: Path, text: str, key: bytes, code: Outcome) -> None:
     (work / "tree" / "db.yaml").write_text(text, encoding="utf-8")
