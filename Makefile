@@ -6,6 +6,7 @@
 #   make real-programs builds what `make test-real` runs into a cache folder; needs Go, and 25 minutes once
 #   make fuzz          generated documents against the real sops: N documents (1000) of the set SEED (0)
 #   make test-real     the tests against the real sops, age, gpg, API server, Flux and Vault
+#   make soak          the sidecar for MINUTES (30) while everything happens: memory, descriptors and threads must not grow
 #   make bench         time and memory, beside the real sops where it is installed
 #   make docs          the documentation as HTML and as a man page in docs/_build
 #   make lock          the files under requirements/ again (UPGRADE=1: with the newest versions that are seven days old)
@@ -20,11 +21,11 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 TEST_JOBS ?= auto
 
-.PHONY: help demo test check real-programs test-real fuzz bench docs lock clean
+.PHONY: help demo test check real-programs test-real fuzz soak bench docs lock clean
 .PHONY: format-check lint types layers unused help-texts workflows spelling hosts coverage
 
 help:
-	@sed -n '3,12s/^# *//p' Makefile
+	@sed -n '3,13s/^# *//p' Makefile
 
 demo: $(VENV)/.core
 	@$(PY) tools/demo.py
@@ -45,6 +46,10 @@ test-real: $(VENV)/.test real-programs
 fuzz: $(VENV)/.test
 	@$(PY) -m tests.interop.programs sops
 	@$(PY) -m tests.interop.fuzz --documents $(or $(N),1000) --seed $(or $(SEED),0)
+
+soak: $(VENV)/.test
+	@$(PY) -m tests.interop.programs etcd kubernetes kustomize source-controller
+	@PATH="$$($(PY) -m tests.interop.programs --path):$$PATH" $(PY) -m tests.interop.soak --minutes $(or $(MINUTES),30)
 
 bench: $(VENV)/.core
 	@$(PY) -m tools.bench $(BENCH)

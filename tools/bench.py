@@ -1,4 +1,5 @@
-"""Time and memory of encrypt and decrypt, beside the real sops where it is on PATH, and of `patch` beside kubectl. Prints figures; asserts none.
+"""Time and memory of encrypt and decrypt, beside the real sops where it is on PATH, of `patch` beside kubectl, and of
+passes of the sidecar. Prints figures; asserts none.
 
 Usage: bench.py [--quick] [--repeat N]
 
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tools import bench_homelab
+from tools import bench_homelab, bench_sidecar
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "keys-example"
@@ -217,6 +218,7 @@ def main() -> None:
         built = measure_build(contenders, options.quick, times, environment, folder)
         print(table_row(f"{30 if options.quick else 300} Secrets", "build", built), flush=True)
         bench_homelab.report(contenders[0].words, times, folder / "homelab", print)
+        bench_sidecar.report(30 if options.quick else 300, folder / "sidecar", print)
 
 
 if __name__ == "__main__":

@@ -293,6 +293,41 @@ def fill_placeholders(tour: Tour) -> None:
     check(PAYMENT_TOKEN.encode() in path.read_bytes(), "a run repairs it")
 
 
+def render_into_memory(tour: Tour) -> None:
+    """What the sidecar does in a pod: files in a memory volume, swapped as a whole."""
+    heading("16. The sidecar: the decrypted files of a pod, in memory")
+    target = tour.root.parent / "files"
+    run = ["sidecar", "run", "--once", "--mode", "render", *tour.no_memory, "--target", "../files", "--age-key-file", "keys/alice.agekey"]
+    if shutil.which("kustomize") or shutil.which("kubectl"):
+        source = ["--source", ".", "--path", PRODUCTION, "--allow-placeholders"]
+    else:
+        print("       (neither kustomize nor kubectl is on PATH: two manifests instead of the overlay)")
+        (tour.root / "manifests").mkdir()
+        for name in (DATABASE, WEBHOOK):
+            shutil.copy(tour.root / name, tour.root / "manifests")
+        source = ["--source", "manifests"]
+    tour.run(*run, *source)
+    for path in sorted(rendered(target)):
+        print(f"     {path}")
+    check(rendered(target)["shop/shop-webhook/signing-key"] == b"example-signing-key", "a file for each entry of each Secret")
+    state = os.readlink(target / "..data")
+    tour.run(*run, *source)
+    check(os.readlink(target / "..data") == state, "a second pass finds everything in place and touches nothing")
+
+    webhook = tour.root / (WEBHOOK if "." in source else "manifests/webhook-secret.yaml")
+    good = webhook.read_bytes()
+    webhook.write_bytes(good.replace(b"namespace: shop", b"namespace: test"))
+    tour.run(*run, *source, status=7)
+    check(os.readlink(target / "..data") == state, "somebody changed a sealed file: the pass fails (status 7), and the last good files stay")
+    webhook.write_bytes(good)
+
+
+def rendered(target: Path) -> dict[str, bytes]:
+    """The files that an application sees."""
+    data = target / "..data"
+    return {str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
 def show(text: bytes) -> None:
     """Lines that a command printed."""
     for line in text.decode().splitlines():
@@ -314,7 +349,7 @@ def main() -> None:
         tour = Tour(root)
         print(f"A copy of keys-example/ in {root}; its keys are throwaway keys.")
         steps = [show_rule, encrypt_everything, change_values, change_keys, verify, interchange, decrypt_at_apply, guard]
-        for step in (*steps, look_at_placeholders, fill_placeholders):
+        for step in (*steps, look_at_placeholders, fill_placeholders, render_into_memory):
             step(tour)
     finally:
         shutil.rmtree(folder)

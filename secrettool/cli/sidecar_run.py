@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,14 +77,10 @@ def _once(config: Config, cluster: ApiServer | None) -> int:
 
 def _forever(config: Config, stack: ExitStack, cluster_options: dict[str, Any]) -> int:
     import signal
-    from threading import Event
 
     from secrettool.sidecar.supervisor import first_board
 
-    ended, asked = Event(), Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    signal.signal(signal.SIGHUP, lambda *_: asked.set())
+    signals = _Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     cluster = stack.enter_context(_connected(config, cluster_options))
     board = first_board(config)
     supervisor: Supervisor | None = None
@@ -96,15 +93,44 @@ def _forever(config: Config, stack: ExitStack, cluster_options: dict[str, Any]) 
     supervisor.check_keys()
     supervisor.start()
     try:
-        while not ended.wait(_TICK):
-            if not supervisor.is_alive():
-                return Outcome.UNEXPECTED
-            if asked.is_set():
-                asked.clear()
-                supervisor.refresh("")
+        while supervisor.is_alive():
+            match signals.next(_TICK):
+                case None:
+                    pass
+                case signal.SIGHUP:
+                    supervisor.refresh("")
+                case _:
+                    return Outcome.DONE
     finally:
         supervisor.stop()
-    return Outcome.DONE
+    return Outcome.UNEXPECTED
+
+
+class _Signals:
+    """Signals as they come, one after the other. Nothing is locked by a handler: the main thread may hold any lock when it runs.
+
+    Args:
+        numbers: The signals.
+    """
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        import signal
+
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        for number in numbers:
+            signal.signal(number, self._note)
+
+    def next(self, seconds: float) -> int | None:
+        """The next signal; None when there is none for so long."""
+        import select
+
+        ready, _, _ = select.select([self._reading], [], [], seconds)
+        return os.read(self._reading, 1)[0] if ready else None
+
+    def _note(self, number: int, _frame: object) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._writing, bytes([number]))
 
 
 def _supervisor(config: Config, cluster: ApiServer | None, board: Board, recorder: Recorder) -> Supervisor:

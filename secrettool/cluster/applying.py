@@ -6,21 +6,28 @@ Source: github.com/fluxcd/pkg/ssa 0.61 manager_apply.go (ApplyAllStaged); requir
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from secrettool.cluster.model import Cluster, UnknownKind
 from secrettool.cluster.planning import Planner, Settings, Step
 from secrettool.cluster.stages import is_definition, stages
 from secrettool.errors import ClusterError
 from secrettool.flux import APPLY_MANAGER
-from secrettool.objects import Object, ref_of
+from secrettool.objects import Object, Ref, ref_of
 
 KIND_PATIENCE = 60.0
 """Seconds until a kind whose definition was applied has to be served."""
 KIND_PAUSE = 0.25
 
 
-def apply(objs: Sequence[Object], cluster: Cluster, settings: Settings, tell: Callable[[], None] = lambda: None) -> Iterator[Step]:
+def apply(
+    objs: Sequence[Object],
+    cluster: Cluster,
+    settings: Settings,
+    tell: Callable[[], None] = lambda: None,
+    known: Mapping[Ref, Object | None] = MappingProxyType({}),
+) -> Iterator[Step]:
     """Apply objects, or with `settings.dry_run` only say what that would do.
 
     After a failure nothing more is written: the rest is `held`. What a consumer got as `created` or `configured` is written.
@@ -30,11 +37,12 @@ def apply(objs: Sequence[Object], cluster: Cluster, settings: Settings, tell: Ca
         cluster: Where they go.
         settings: How.
         tell: Called after each object that was looked at.
+        known: As for `Planner`.
 
     Yields:
         One step for each object, in the order of the stages.
     """
-    planner = Planner(cluster, settings)
+    planner = Planner(cluster, settings, known)
     reason: str | None = None
     for stage in stages(objs):
         steps = [Step(ref_of(obj), "held", reason, None, obj) for obj in stage] if reason else planner.plan(stage, tell)

@@ -5,7 +5,7 @@ Source: github.com/fluxcd/pkg/ssa 0.61 manager_apply.go (ApplyAll), with conflic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -83,11 +83,13 @@ class Planner:
     Args:
         cluster: Where the objects go.
         settings: How.
+        known: What is in the place of some objects, read a moment ago; the others are asked for.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, known: Mapping[Ref, Object | None] = MappingProxyType({})) -> None:
         self._cluster = cluster
         self._settings = settings
+        self._known = known
         self._new_namespaces: set[str] = set()
         self._new_kinds: set[tuple[str, str]] = set()
 
@@ -145,7 +147,9 @@ class Planner:
                 raise
             return _compared(ref, obj, live, self._tried(obj, force=True), conflict)
 
-    def _live(self, ref: Ref) -> dict[str, Any] | None:
+    def _live(self, ref: Ref) -> Object | None:
+        if ref in self._known:
+            return self._known[ref]
         try:
             return self._cluster.get(ref)
         except UnknownKind:

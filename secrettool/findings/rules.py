@@ -50,6 +50,9 @@ TITLES: Mapping[str, str] = {
     "HK161": "A key that is produced twice",
     "HK162": "Not a resource list",
     "HK163": "A decrypted file that cannot be used",
+    # files of the sidecar
+    "HK170": "An entry that cannot be the name of a file",
+    "HK171": "Two entries of one file",
     # placeholders, and the map that fills them
     "PH001": "A placeholder that nothing fills",
     "PH002": "A mapped key that the manifest lacks",

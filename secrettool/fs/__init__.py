@@ -26,6 +26,8 @@ PRIVATE_MODE = 0o600
 TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".secrettool-", ".tmp"
 MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 MOUNTS = "/proc/self/mounts"
+_PRIVATE_PREFIX = "secrettool-"
+_YOUNG = 10.0  # seconds
 ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT")
 NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})  # the file system, or the folder's mode, cannot do it
 
@@ -121,13 +123,32 @@ def memory_directory(*, allow_disk: bool = False) -> Iterator[str]:
     Raises:
         OutputError: No place was found, or the folder could not be removed.
     """
-    folder = os.path.join(_memory_base(allow_disk), f"secrettool-{os.urandom(8).hex()}")
+    folder = os.path.join(_memory_base(allow_disk), f"{_PRIVATE_PREFIX}{os.urandom(8).hex()}")
     with ending_signals_raise():
+        lock: int | None = None
         try:
             _make_private(folder)
+            lock = _lock(folder)
             yield folder
         finally:
             _remove_tree(folder)
+            if lock is not None:
+                os.close(lock)
+
+
+def remove_abandoned() -> int:
+    """Remove the folders of `memory_directory` in memory that belong to processes of this user which were killed.
+
+    A process holds a lock on its folder while it lives; one that is younger than `_YOUNG` seconds may be about to be locked.
+
+    Returns:
+        How many were removed.
+    """
+    try:
+        base = _memory_base(False)
+    except OutputError:
+        return 0
+    return sum(_is_abandoned(os.path.join(base, name)) for name in os.listdir(base) if _is_private_name(name))
 
 
 def _unreadable(path: str, message: str) -> InputError:
@@ -313,6 +334,44 @@ def is_in_memory(folder: str) -> bool:
         if inside.startswith(prefix) and len(prefix) >= found[0]:
             found = (len(prefix), kind)
     return found[1].decode() in MEMORY_TYPES
+
+
+def _lock(folder: str) -> int | None:
+    """Hold a lock on a folder until the descriptor is closed; None where the system has no such locks."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _is_private_name(name: str) -> bool:
+    rest = name.removeprefix(_PRIVATE_PREFIX)
+    return rest != name and len(rest) == 16 and rest.isalnum()
+
+
+def _is_abandoned(folder: str) -> bool:
+    """Whether nobody holds the folder; then it is removed."""
+    import time
+
+    with suppress(OSError, OutputError):
+        status = os.lstat(folder)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or time.time() - status.st_mtime < _YOUNG:
+            return False
+        lock = _lock(folder)
+        if lock is not None:
+            try:
+                _remove_tree(folder)
+            finally:
+                os.close(lock)
+            return True
+    return False
 
 
 def _make_private(folder: str) -> None:

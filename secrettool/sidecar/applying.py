@@ -107,7 +107,7 @@ class Applier:
         if self._settings.prune:
             self._inventory.write(self._inventory.read() | wanted)
         done = self._written(looks)
-        if done.errors or not self._settings.prune or not objs:
+        if done.errors or not self._settings.prune or not looks:
             return done
         pruned, failed = self._pruned(sorted(self._inventory.read() - wanted))
         return Applied((*done.objects, *pruned), failed, done.conflicts)
@@ -169,8 +169,9 @@ class Applier:
 
     def _written(self, looks: Sequence[_Look]) -> Applied:
         due = [look.sent for look in looks if look.is_due]
+        known = {look.ref: look.live for look in looks}
         settings = Settings(force=self._settings.force, heed_flux=False)
-        steps = {step.ref: step for step in apply(due, self._cluster, settings)} if due else {}
+        steps = {step.ref: step for step in apply(due, self._cluster, settings, known=known)} if due else {}
         versions: dict[Ref, str] = {}
         states: list[ObjectState] = []
         for look in looks:

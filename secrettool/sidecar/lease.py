@@ -86,6 +86,10 @@ class Lease:
         """Whether this replica may work. Changes by time alone, too: a request that hangs does not keep it."""
         return time.monotonic() < self._good_until
 
+    def is_alive(self) -> bool:
+        """Whether it is looked after."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Try for it from now on."""
         self._thread.start()

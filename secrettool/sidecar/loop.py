@@ -214,7 +214,11 @@ class Loop:
         except Exception as error:  # whatever it is, its text may quote something
             log.error("unexpected: %s", type(error).__name__, extra={"source": self._source.id})
             report = Report(cause="unexpected", errors=(SecrettoolError(f"unexpected: {type(error).__name__}", hint="this is a defect"),))
-        self._end(report, time.monotonic() - begun)
+        if report.is_standing_down:
+            log.info("the pass was broken off: the Lease was lost", extra={"source": self._source.id})
+            self._publish(phase="standby")
+        else:
+            self._end(report, time.monotonic() - begun)
         return report
 
     def _end(self, report: Report, seconds: float) -> None:

@@ -17,7 +17,7 @@ from secrettool.hook.guard import guard
 from secrettool.hook.marker import format_for_name
 from secrettool.hook.model import HookConfig
 from secrettool.placeholders import ALLOW, REFUSE
-from secrettool.sidecar.applying import Applier
+from secrettool.sidecar.applying import Applier, LeaseLost
 from secrettool.sidecar.origin import Checkout, SourceUnavailable
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class Report(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Report {self.cause or 'done'} {len(self.objects)} objects, {len(self.errors)} errors>"
+
+    @property
+    def is_standing_down(self) -> bool:
+        """Whether it was broken off because another replica may work now; what it had not written, that one writes."""
+        return any(isinstance(error, LeaseLost) for error in self.errors)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secrettool import __version__
+from secrettool import __version__, fs
 from secrettool.objects import Ref
 from secrettool.sidecar.applying import Applier
 from secrettool.sidecar.config import Config, DirSource, FluxSource, Source
@@ -82,6 +82,7 @@ class Supervisor:
         self._outside = outside
         self._board = board
         self._recorder = recorder
+        fs.remove_abandoned()  # of the container before this one, which shares the memory of the pod
         cluster, pod = outside.cluster, outside.pod
         self._events = Events(cluster, pod.name or "secrettool", pod.namespace) if config.events and cluster is not None else None
         self._leases: dict[str, Lease] = {}
@@ -148,8 +149,8 @@ class Supervisor:
         self._close()
 
     def is_alive(self) -> bool:
-        """Whether every loop is going round."""
-        return all(thread.is_alive() for thread in self._threads)
+        """Whether every loop is going round, and every Lease looked after."""
+        return all(thread.is_alive() for thread in self._threads) and all(lease.is_alive() for lease in self._leases.values())
 
     # ---- making them ---------------------------------------------------------------------------------------------------------------------------
 

@@ -13,20 +13,21 @@ import pytest
 
 from secrettool.cli.app import run
 from secrettool.errors import Outcome
-from tests.hook.keys import IDENTITY_A, sealed
+from tests.interop.gitops import KEY_FILE, ROOT
 from tests.interop.peers.process import wait_for
+from tests.interop.sidecars import secret
 
-ROOT = Path(__file__).parent.parent.parent
 CANARY = "canary-44fe"
-PLAIN = f"apiVersion: v1\nkind: Secret\nmetadata_unencrypted:\n  name: db\n  namespace: shop\nstringData:\n  password: {CANARY}\n"
+SECRET = secret("db", "shop", password=CANARY)
+IDENTITY = KEY_FILE.read_bytes()
 HEAD = "apiVersion: secrettool.dev/v1alpha1\nkind: Sidecar\n"
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "db.yaml").write_text(sealed(PLAIN), encoding="utf-8")
-    (tmp_path / "key.txt").write_bytes(IDENTITY_A)
+    (tmp_path / "tree" / "db.yaml").write_text(SECRET, encoding="utf-8")
+    (tmp_path / "key.txt").write_bytes(IDENTITY)
     return tmp_path
 
 
@@ -64,7 +65,7 @@ def test_one_pass_writes_the_files_and_logs_json(work: Path) -> None:
 def test_one_pass_from_stdin(work: Path) -> None:
     arguments = words(work, "--once")
     arguments[arguments.index("--source") + 1] = "-"
-    done = started(work, *arguments, stdin=sealed(PLAIN))
+    done = started(work, *arguments, stdin=SECRET)
     assert done.returncode == Outcome.DONE, done.stderr
     assert (work / "target" / "shop" / "db" / "password").read_text(encoding="utf-8") == CANARY
 
@@ -72,9 +73,9 @@ def test_one_pass_from_stdin(work: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "code"),
     [
-        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: REPLACE_ME}\n", IDENTITY_A, Outcome.REFUSED),
-        (sealed(PLAIN).replace("GCM,data:", "GCM,data:AA", 1), IDENTITY_A, Outcome.DECRYPTION),
-        (sealed(PLAIN), b"nothing\n", Outcome.DECRYPTION),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: REPLACE_ME}\n", IDENTITY, Outcome.REFUSED),
+        (SECRET.replace("GCM,data:", "GCM,data:AA", 1), IDENTITY, Outcome.DECRYPTION),
+        (SECRET, b"nothing\n", Outcome.DECRYPTION),
     ],
     ids=["placeholder", "changed ciphertext", "no key"],  # what is encrypted anew is no name
 )
@@ -109,11 +110,14 @@ def test_it_runs_until_it_is_told_to_end(work: Path, number: int) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(work), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "secrettool", *words(work, "--no-http", "--interval", "1s")]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as process:
-        wait_for((work / "target" / "shop").exists, seconds=30)
-        process.send_signal(signal.SIGHUP)
-        assert process.poll() is None
-        process.send_signal(number)
-        assert process.wait(30) == Outcome.DONE
+        try:
+            wait_for((work / "target" / "shop").exists, seconds=30)
+            process.send_signal(signal.SIGHUP)
+            assert process.poll() is None
+            process.send_signal(number)
+            assert process.wait(30) == Outcome.DONE
+        finally:
+            process.kill()
     assert (work / "target" / "shop" / "db" / "password").exists()
 
 

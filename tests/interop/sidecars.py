@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ PATIENCE = 30.0
 WRITES = ("create", "patch", "update", "delete")
 ENVIRON = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
 LEAST = Rule(["get", "patch", "create"], ["secrets"])
+
+
+def soon(happened: Callable[[], object]) -> None:
+    """Wait until something has happened."""
+    wait_for(lambda: bool(happened()), seconds=PATIENCE)
 
 
 def secret(name: str, namespace: str | None = None, *, annotations: dict[str, str] | None = None, **entries: str) -> str:

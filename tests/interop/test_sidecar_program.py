@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
+import base64
 import os
-import shutil
 import signal
-import tarfile
 import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from secrettool.errors import Outcome
-from secrettool.fs import MEMORY_TYPES
 from tests.interop import fixtures
 from tests.interop.gitops import KEY_FILE, write_tree
 from tests.interop.peers import apiserver
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
-from tests.interop.peers.process import RUNNING, wait_for, workspace
-from tests.interop.sidecars import CANARY, LEAST, PATIENCE, Place, secret
+from tests.interop.peers.process import RUNNING, workspace
+from tests.interop.sidecars import CANARY, LEAST, PATIENCE, Place, secret, soon
 
 pytestmark = pytest.mark.real
 
@@ -34,18 +27,12 @@ LEASES = (
     Rule(["create"], ["leases"], ("coordination.k8s.io",)),
 )
 EVENTS = (LEAST, Rule(["create", "patch"], ["events"], ("events.k8s.io",)))
-FLUX = "source.toolkit.fluxcd.io"
-WATCHING = (*EVENTS, Rule(["get", "list", "watch"], ["gitrepositories", "ocirepositories", "buckets", "externalartifacts"], (FLUX,)))
 SLOW = "1h"
 
 
 @pytest.fixture
 def place(api_server: ApiServer, tmp_path: Path, namespace: str) -> Place:
     return Place(api_server, tmp_path, namespace)
-
-
-def soon(happened: object) -> None:
-    wait_for(happened, seconds=PATIENCE)  # type: ignore[arg-type]
 
 
 # ---- triggers and the end ------------------------------------------------------------------------------------------------------------------------
@@ -296,114 +283,22 @@ def test_da_52_events_tell_what_happened_and_repeat_in_a_series(place: Place) ->
     assert CANARY not in str(applied) + str(failed)
 
 
-# ---- sources of Flux -----------------------------------------------------------------------------------------------------------------------------
-
-
-class Artifacts:
-    """A server of artifacts, as source-controller is one."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
-        self.url = url
-
-    def put(self, place: Place, revision: str, *, kind: str = "GitRepository", digest: str | None = None, **files: str) -> None:
-        """Serve an archive, and let the object say so."""
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-            for name, text in files.items():
-                data = text.encode()
-                member = tarfile.TarInfo(f"deploy/{name}.yaml")
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-        data = buffer.getvalue()
-        (self.folder / f"{revision}.tar.gz").write_bytes(data)
-        found = digest or "sha256:" + hashlib.sha256(data).hexdigest()
-        artifact = {"url": f"{self.url}/{revision}.tar.gz", "path": f"{revision}.tar.gz", "revision": f"main@sha1:{revision}", "digest": found}
-        status = {"artifact": {**artifact, "lastUpdateTime": "2026-05-01T10:00:00Z", "size": len(data)}}
-        place.api.admin.patch(kind, "fleet", place.namespace, {"status": status}, version=f"{FLUX}/v1", part="status")
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path) -> Iterator[Artifacts]:
-    folder = tmp_path / "artifacts"
-    folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        yield Artifacts(folder, f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-        thread.join()
-
-
-SPECS: dict[str, Json] = {
-    "GitRepository": {"interval": "1h", "url": "https://git.example/fleet"},
-    "OCIRepository": {"interval": "1h", "url": "oci://oci.example/fleet"},
-    "Bucket": {"interval": "1h", "endpoint": "s3.example", "bucketName": "fleet"},
-    "ExternalArtifact": {"sourceRef": {"apiVersion": "example.dev/v1", "kind": "Thing", "name": "x"}},
-}
-
-
-def flux_source(place: Place, kind: str = "GitRepository") -> Json:
-    place.grant(*WATCHING)
-    head = {"name": "fleet", "namespace": place.namespace}
-    place.api.admin.create({"apiVersion": f"{FLUX}/v1", "kind": kind, "metadata": head, "spec": SPECS[kind]})
-    common: Json = {"path": "deploy", "keys": {"files": [str(KEY_FILE)]}, "apply": {"namespace": place.namespace}}
-    return {"id": "main", "flux": {"kind": kind, "name": "fleet"}, **common}
-
-
-@pytest.mark.parametrize("kind", sorted(SPECS))
-def test_artifact_is_downloaded_and_applied(place: Place, artifacts: Artifacts, kind: str) -> None:
-    config = place.config(flux_source(place, kind))
-    artifacts.put(place, "r1", kind=kind, db=secret("db", password=CANARY))
-    with place.running(config, "--once") as program:
-        assert program.process.wait(PATIENCE) == Outcome.DONE
-        assert program.passes()[0]["revision"] == "main@sha1:r1"
-    assert place.value() == CANARY
-
-
-def test_new_artifact_starts_a_pass_and_a_corrupt_one_changes_nothing(place: Place, artifacts: Artifacts) -> None:
-    config = place.config(flux_source(place), interval=SLOW, events=True)
-    with place.running(config) as program:
-        program.wait_for_pass(cause="source")  # no artifact yet
-        artifacts.put(place, "r1", db=secret("db", password="first"))
-        soon(lambda: place.value() == "first")
-        artifacts.put(place, "r2", digest="sha256:" + "0" * 64, db=secret("db", password="evil"))
-        soon(lambda: any("not the one that its digest names" in line["message"] for line in program.lines()))
-        artifacts.put(place, "r3", db=secret("db", password=CANARY))
-        soon(lambda: place.value() == CANARY)
-        soon(lambda: place.events("SourceUnavailable"))
-        (applied, *_) = place.events("Applied")
-        assert applied["regarding"] == {"apiVersion": f"{FLUX}/v1", "kind": "GitRepository", "namespace": place.namespace, "name": "fleet"}
-        program.end()
-    assert "evil" not in str(place.live())
-
-
-def test_archive_that_leads_out_is_refused(place: Place, artifacts: Artifacts, tmp_path: Path) -> None:
-    config = place.config(flux_source(place))
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("../../evil"), io.BytesIO(b""))
-    artifacts.put(place, "r1", digest="sha256:" + hashlib.sha256(buffer.getvalue()).hexdigest())
-    (artifacts.folder / "r1.tar.gz").write_bytes(buffer.getvalue())
-    with place.running(config, "--once") as program:
-        assert program.process.wait(PATIENCE) == Outcome.CONFIGURATION
-        assert any("leads out of the archive" in line["message"] for line in program.lines())
-
-
-def test_da_44_nothing_is_left_in_memory_after_the_end(place: Place, artifacts: Artifacts) -> None:
-    assert "tmpfs" in MEMORY_TYPES
-    before = set(os.listdir("/dev/shm"))
-    config = place.config(flux_source(place))
-    artifacts.put(place, "r1", db=secret("db", password=CANARY))
-    with place.running(config) as program:
+def test_no_value_and_no_key_is_told_anywhere(place: Place) -> None:
+    place.grant(*EVENTS)
+    place.write(db=secret("db", password=CANARY, token="REPLACE_ME"))
+    with place.running(place.config(events=True)) as program:
+        program.wait_for_pass(cause="guard")
+        place.write(db=secret("db", password=CANARY))
         program.wait_for_pass(result="done")
-        mine = [name for name in set(os.listdir("/dev/shm")) - before if name.startswith("secrettool-")]
-        assert mine
-        assert program.end() == Outcome.DONE
-    assert not set(mine) & set(os.listdir("/dev/shm"))
-    shutil.rmtree(place.tree)
+        place.put("db", manager="helm", owner="main", password="their-" + CANARY)
+        program.wait_for_pass(cause="conflict")
+        soon(lambda: place.events("ApplyConflict"))
+        process = Path(f"/proc/{program.process.pid}")
+        environ = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        program.end()
+    told = (
+        program.log.read_text(encoding="utf-8") + str(place.api.admin.items("Event", place.namespace, version="events.k8s.io/v1")) + environ.decode()
+    )
+    encoded = base64.b64encode(CANARY.encode()).decode().rstrip("=")[:-1]
+    for value in (CANARY, encoded, "AGE-SECRET-KEY"):
+        assert value not in told

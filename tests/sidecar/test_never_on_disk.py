@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from secrettool.errors import Outcome
 from secrettool.fs import is_in_memory
 from tests.interop.gitops import KEY_FILE, RECIPIENT, ROOT, command, write_tree
 from tests.interop.peers.process import wait_for
@@ -87,3 +88,61 @@ def test_da_44_the_workspace_goes_when_the_program_is_told_to_end(tmp_path: Path
     mine = {path.split("/")[3] for path in paths if path.startswith("/dev/shm/secrettool-")} - before
     assert mine
     assert not mine & set(os.listdir("/dev/shm"))
+
+
+def test_da_45_the_program_leaves_no_core_and_nobody_of_its_user_may_look_into_it(tmp_path: Path, memory: Path) -> None:
+    write_tree(tmp_path / "tree", {"db.yaml": secret("db", "team", password=CANARY)})
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    places = ["--source", str(tmp_path / "tree"), "--target", str(memory / "target"), "--age-key-file", str(KEY_FILE)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "secrettool", "sidecar", "run", "--no-http", *places], env=environ, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            wait_for((memory / "target" / "team").exists, seconds=30)
+            limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
+            assert re.search(r"Max core file size +0 +0 ", limits)
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            assert "Umask:\t0077" in status
+            for name in ("environ", "cmdline"):
+                text = Path(f"/proc/{process.pid}/{name}").read_bytes()
+                assert CANARY.encode() not in text
+                assert b"AGE-SECRET" not in text
+        finally:
+            process.terminate()
+        assert process.stderr is not None
+        assert CANARY.encode() not in process.stderr.read()
+
+
+def test_da_43_without_kustomize_only_plain_manifests_are_built(tmp_path: Path, memory: Path) -> None:
+    write_tree(tmp_path / "tree", {"db.yaml": secret("db", "team", password=CANARY), "kustomization.yaml": "resources: [db.yaml]\n"})
+    environ = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    places = ["--source", str(tmp_path / "tree"), "--target", str(memory / "target"), "--age-key-file", str(KEY_FILE)]
+    command_line = [sys.executable, "-m", "secrettool", "sidecar", "run", "--once", *places]
+    done = subprocess.run(command_line, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == Outcome.CONFIGURATION
+    assert "neither kustomize nor kubectl is on PATH" in done.stderr
+    (tmp_path / "tree" / "kustomization.yaml").unlink()
+    assert subprocess.run(command_line, env=environ, capture_output=True, check=False).returncode == Outcome.DONE
+
+
+def test_da_44_what_a_killed_process_left_in_memory_goes_with_the_next_start(tmp_path: Path, tree: Path, memory: Path) -> None:
+    slow = write_tree(tmp_path / "bin", {"kustomize": "#!/bin/sh\nsleep 60\n"}) / "kustomize"
+    slow.chmod(0o755)
+    environ = {"PATH": f"{slow.parent}:{os.environ['PATH']}", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    places = ["--source", str(tree), "--target", str(memory / "target"), "--age-key-file", str(KEY_FILE)]
+    program = [sys.executable, "-m", "secrettool", "sidecar", "run", "--once", *places]
+
+    def mine() -> list[Path]:
+        return [each for each in Path("/dev/shm").glob("secrettool-*/settings.json") if CANARY in each.read_text(encoding="utf-8")]
+
+    before = mine()
+    with subprocess.Popen(program, env=environ, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            wait_for(lambda: len(mine()) > len(before), seconds=30)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    (left,) = set(mine()) - set(before)
+    os.utime(left.parent, (1, 1))
+    slow.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    assert subprocess.run(program, env=environ, capture_output=True, check=False).returncode == Outcome.DECRYPTION
+    assert not left.parent.exists()

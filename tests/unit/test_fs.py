@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -432,3 +433,22 @@ def test_the_upper_file_system_of_the_mount_table_decides(tmp_path: Path, monkey
     mounts.write_text(table.replace("{}", str(folder).replace(" ", "\\040")))
     monkeypatch.setattr(fs, "MOUNTS", str(mounts))
     assert fs.is_in_memory(str(folder)) is expected
+
+
+def test_abandoned_folders_in_memory_are_removed_and_others_stay() -> None:
+    base = Path(fs._memory_base(False))
+    abandoned, young = base / f"secrettool-{os.urandom(8).hex()}", base / f"secrettool-{os.urandom(8).hex()}"
+    other = base / f"secrettool-kept-{os.urandom(8).hex()}"
+    for folder in (abandoned, young, other):
+        folder.mkdir(mode=0o700)
+        (folder / "x").touch()
+    for folder in (abandoned, other):
+        os.utime(folder, (1, 1))
+    try:
+        with fs.memory_directory() as held:
+            os.utime(held, (1, 1))
+            assert fs.remove_abandoned() >= 1
+            assert [folder.exists() for folder in (abandoned, young, other, Path(held))] == [False, True, True, True]
+    finally:
+        shutil.rmtree(young)
+        shutil.rmtree(other)

@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
     Attributes:
         status: Of HTTP.
-        body: JSON, or text as it is.
+        body: JSON, text as it is, or what makes it of the request.
         headers: Besides the usual ones.
         cut: Whether the connection ends in the middle of the body.
         heard: Whether the real server carries the request out all the same; without a body of its own the answer has that server's.
@@ -93,7 +93,9 @@ class FaultyServer:
     def _heard(self, fault: Answer, asked: Asked) -> Answer:
         told = self._passed_on(asked) if fault.heard else fault
         time.sleep(fault.late)
-        return fault._replace(body=told.body) if fault.body is None else fault
+        if fault.body is None:
+            return fault._replace(body=told.body)
+        return fault._replace(body=fault.body(asked)) if callable(fault.body) else fault
 
     def _passed_on(self, asked: Asked) -> Answer:
         assert self._upstream is not None

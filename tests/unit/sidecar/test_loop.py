@@ -24,10 +24,12 @@ from secrettool.sidecar.rendering import Renderer
 from secrettool.sidecar.source_dir import DirOrigin
 from secrettool.sidecar.state import NoRecorder, SourceState
 from secrettool.sidecar.supervisor import first_board
-from tests.hook.keys import IDENTITY_A, sealed
+from tests.interop.gitops import KEY_FILE
 from tests.interop.peers.process import wait_for
+from tests.interop.sidecars import secret
 
 CANARY = "canary-0c3a"
+IDENTITY = KEY_FILE.read_bytes()
 SLOW = 3600.0
 
 
@@ -60,7 +62,7 @@ class Stage:
     def __init__(self, folder: Path, *, interval: float = SLOW) -> None:
         self.tree, self.target, self.key = folder / "tree", folder / "target", folder / "key.txt"
         self.tree.mkdir()
-        self.key.write_bytes(IDENTITY_A)
+        self.key.write_bytes(IDENTITY)
         render = RenderSettings(target=str(self.target), layout="flat")
         source = Source(id="main", origin=DirSource(str(self.tree)), keys=Keys(files=(str(self.key),)), render=render, interval=interval)
         self.told = Told()
@@ -75,9 +77,8 @@ class Stage:
         self.thread = threading.Thread(target=self.loop.run)
 
     def write(self, text: str = CANARY, name: str = "db") -> None:
-        plain = f"apiVersion: v1\nkind: Secret\nmetadata_unencrypted:\n  name: {name}\nstringData:\n  {name}: {text}\n"
         new = self.tree.parent / "new"
-        new.write_text(sealed(plain), encoding="utf-8")
+        new.write_text(secret(name, annotations=None, **{name: text}), encoding="utf-8")
         os.replace(new, self.tree / f"{name}.yaml")
 
     @property
@@ -116,7 +117,7 @@ def test_first_pass_is_done_at_once_and_shown(stage: Stage) -> None:
     assert before <= state.last_success <= time.time()
     assert 0.9 * SLOW <= state.next_attempt - state.last_success <= 1.1 * SLOW
     assert state.revision.startswith("files:")
-    assert [each.phase for each in stage.states if each.phase in ("running", "waiting")][0] == "running"
+    assert next(each.phase for each in stage.states if each.phase in ("running", "waiting")) == "running"
     assert stage.told.passes == [("main", "done")]
     assert stage.told.opened == [("object", "done", 1)]
     assert stage.told.swaps == 1
@@ -179,11 +180,8 @@ def test_da_38_failures_keep_the_last_good_state_and_wait_longer_each_time(stage
     assert stage.told.refusals[0] == ("HK152", 1)
     assert stage.rendered() == CANARY
     assert {event[1] for event in stage.events[1:]} == {"GuardTripped"}
-    waits = [
-        each.next_attempt - each.last_attempt
-        for each in stage.states
-        if each.phase == "waiting" and each.failures and each.next_attempt and each.last_attempt
-    ]
+    ended = [each for each in stage.states if each.phase == "waiting" and each.failures and each.next_attempt and each.last_attempt]
+    waits = [(each.next_attempt or 0) - (each.last_attempt or 0) for each in ended]
     assert waits == sorted(waits)
     (stage.tree / "bad.yaml").unlink()
     stage.wait(lambda state: state.failures == 0)
@@ -201,7 +199,7 @@ def test_bad_keys_are_shown_and_good_ones_start_a_pass(stage: Stage) -> None:
     stage.key.write_text("nothing\n", encoding="utf-8")
     stage.wait(lambda state: state.keys_error != "")
     assert (stage.state.keys_loaded, stage.state.keys_taken, stage.state.passes) == (True, 1, 1)
-    stage.key.write_bytes(IDENTITY_A + b"\n")
+    stage.key.write_bytes(IDENTITY + b"\n")
     stage.wait(lambda state: state.keys_taken == 2)
     stage.wait(lambda state: state.passes == 2)
     assert stage.state.keys_error == ""
@@ -216,7 +214,7 @@ def test_a_start_without_keys_fails_and_waits(stage: Stage) -> None:
     ticked = stage.state.ticked
     stage.wait(lambda state: state.ticked > ticked + 0.15)
     assert (stage.state.passes, stage.state.cause, stage.state.keys_loaded) == (1, "keys", False)
-    stage.key.write_bytes(IDENTITY_A)
+    stage.key.write_bytes(IDENTITY)
     stage.wait(lambda state: state.failures == 0)
 
 
