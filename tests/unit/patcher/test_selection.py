@@ -55,7 +55,7 @@ def test_pt_10_otherwise_nothing_selected_is_an_error(patch_map: object, is_term
 @pytest.mark.parametrize(
     ("asked", "message", "hint"),
     [
-        ({"ids": ["one", "thre"]}, "the map has no target thre", "did you mean three?"),
+        ({"ids": ["one", "three3"]}, "the map has no target three3", "did you mean three?"),
         ({"groups": ["nobody"]}, "the map has no group nobody", "groups: base, extra"),
         ({"everything": True, "ids": ["one"]}, "--all goes with neither --target nor --group", "leave one of them out"),
     ],

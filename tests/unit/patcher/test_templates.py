@@ -196,7 +196,7 @@ def test_pt_06_too_many_expressions_are_refused() -> None:
 
 
 def test_pt_06_an_unknown_name_brings_those_that_are_meant() -> None:
-    assert refusal("{{ missin }}").hint == "did you mean missing?"
+    assert refusal("{{ missing_ }}").hint == "did you mean missing?"
     assert refusal("{{ a | b64dcode }}").hint == "did you mean b64decode?"
 
 

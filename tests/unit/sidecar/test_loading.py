@@ -111,7 +111,7 @@ def test_stdin_is_a_source() -> None:
         ({"flux": {"kind": "GitRepository", "name": "x"}}, "sources[0]: needs exactly one of dir, flux, stdin"),
         ({"render": {"target": "/x"}}, "sources[0]: needs exactly one of apply, render"),
         ({"apply": {"kinds": ["Role"]}}, "sources[0].apply.kinds[0]: must be Secret or ConfigMap"),
-        ({"aply": {}}, "sources[0].aply: there is no such field"),
+        ({"apply_": {}}, "sources[0].apply_: there is no such field"),
     ],
 )
 def test_what_is_wrong_with_a_source_is_told(change: Any, expected: str) -> None:
