@@ -1,8 +1,8 @@
 # Needs make, git and Python 3.11 or newer; everything else is installed into .venv from the hashed files under requirements/.
 #
 #   make demo          a tour of the commands over keys-example/, each result checked
-#   make test          the tests that need nothing else
-#   make check         everything a change must pass: format, lint, types, layers, unused things, help texts, all tests with their coverage
+#   make test          the tests that need nothing else (COVERAGE=1: with their coverage, which must not sink)
+#   make check         what else a change must pass: format, lint, types, layers, unused things, help texts, workflows, spelling
 #   make real-programs builds what `make test-real` runs into a cache folder; needs Go, and 25 minutes once
 #   make fuzz          generated documents against the real sops: N documents (1000) of the set SEED (0)
 #   make test-real     the tests against the real sops, age, gpg, API server, Flux and Vault
@@ -20,9 +20,10 @@ PY := $(BIN)/python
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 TEST_JOBS ?= auto
+REAL_JOBS ?= 3
 
 .PHONY: help demo test check real-programs test-real fuzz soak bench docs lock clean
-.PHONY: format-check lint types layers unused help-texts workflows spelling hosts coverage
+.PHONY: format-check lint types layers unused help-texts workflows spelling hosts tests coverage
 
 help:
 	@sed -n '3,13s/^# *//p' Makefile
@@ -30,18 +31,17 @@ help:
 demo: $(VENV)/.core
 	@$(PY) tools/demo.py
 
-test: $(VENV)/.test
-	@$(PY) -m pytest -q -n $(TEST_JOBS) -m "not real"
+test: $(if $(COVERAGE),coverage,tests)
 
-check: format-check lint types layers unused help-texts workflows spelling hosts coverage
+check: format-check lint types layers unused help-texts workflows spelling hosts
 	@echo "check: everything passed"
 
 real-programs: $(VENV)/.made
 	@$(PY) -m tests.interop.programs $(PROGRAMS)
 
-# Tests that share a server run in one worker. The programs are put on PATH for those that start each other, such as age its plugin.
+# Tests that share a server run in one worker; they mostly wait, so there are more workers than processors. The programs are put on PATH for those that start each other, such as age its plugin.
 test-real: $(VENV)/.test real-programs
-	@PATH="$$($(PY) -m tests.interop.programs --path):$$PATH" $(PY) -m pytest -q -rs -n $(TEST_JOBS) --dist loadgroup -m real
+	@PATH="$$($(PY) -m tests.interop.programs --path):$$PATH" $(PY) -m pytest -q -rs -n $(REAL_JOBS) --dist loadgroup -m real
 
 fuzz: $(VENV)/.test
 	@$(PY) -m tests.interop.programs sops
@@ -99,9 +99,13 @@ spelling: $(VENV)/.check
 hosts:
 	@echo "check: no package registry is named" && tools/check_hosts.sh
 
+# --- the tests that need nothing else ---
+
+tests: $(VENV)/.test
+	@$(PY) -m pytest -q -n $(TEST_JOBS) -m "not real"
+
 # The tests marked `real` count in `make test-real` only, so that the coverage is the same on every machine.
-coverage: $(VENV)/.check
-	@echo "check: tests and their coverage"
+coverage: $(VENV)/.test
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q -rs -n $(TEST_JOBS) -m "not real"
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet -o coverage.json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
@@ -91,6 +92,8 @@ def _forever(config: Config, stack: ExitStack, cluster_options: dict[str, Any]) 
     recorder = stack.enter_context(_serving(config, board, refresh))
     supervisor = _supervisor(config, cluster, board, recorder)
     supervisor.check_keys()
+    gc.freeze()
+    gc.enable()  # `secrettool.__main__` has switched it off, which suits programs that end
     supervisor.start()
     try:
         while supervisor.is_alive():

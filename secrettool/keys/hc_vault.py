@@ -68,7 +68,8 @@ class VaultBackend:
         except RequestException as error:
             hint = "look at the address in the file, at the network, and at VAULT_CACERT for a certificate authority of your own"
             raise KeyFailure([f"{what}: Vault cannot be reached ({type(error).__name__})"], hint=hint) from None
-        found = answer.get("data", {}).get(wanted) if isinstance(answer, Mapping) else None
+        data = answer.get("data") if isinstance(answer, Mapping) else None
+        found = data.get(wanted) if isinstance(data, Mapping) else None
         if not isinstance(found, str):
             raise KeyFailure([f"{what}: the answer holds no {wanted}"])
         return found

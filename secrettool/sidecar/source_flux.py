@@ -5,6 +5,7 @@ Source: source-controller api/v1 (Artifact); Flux RFC 0012 (ExternalArtifact).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
@@ -83,9 +84,9 @@ class FluxOrigin:
 
     @contextmanager
     def checkout(self) -> Iterator[Checkout]:
-        """The artifact, unpacked; downloaded again only when it is another one; see `Origin`."""
+        """The artifact, unpacked; downloaded again only when it is another one, or somebody has tidied the folder away; see `Origin`."""
         artifact = self._artifact()
-        if self._folder is None or artifact != self._present:
+        if self._folder is None or artifact != self._present or not os.path.isdir(self._folder):
             self._unpack(artifact)
         assert self._folder is not None
         yield Checkout(self._folder, artifact.revision, _mark(artifact))

@@ -33,8 +33,10 @@ PLAIN_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that share a server into one group of xdist."""
+    """Put the tests that share a server into one group of xdist; a module may name a group of its own, with a server of its own."""
     for item in items:
+        if item.get_closest_marker("xdist_group") is not None:
+            continue
         used = frozenset(getattr(item, "fixturenames", ()))
         for group, fixtures in GROUPS.items():
             if used & fixtures:

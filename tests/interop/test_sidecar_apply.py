@@ -16,7 +16,7 @@ from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.sidecars import CANARY, Place, actions, secret
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
 PRUNING = (
     Rule(["get", "patch", "create", "delete"], ["secrets"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.sidecars import CANARY, LEAST, PATIENCE, Place, secret, soon
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
 EVENTS = Rule(["create", "patch"], ["events"], ("events.k8s.io",))
 FLUX = "source.toolkit.fluxcd.io"
@@ -115,6 +116,19 @@ def test_new_artifact_starts_a_pass_and_a_corrupt_one_changes_nothing(place: Pla
         assert applied["regarding"] == {"apiVersion": f"{FLUX}/v1", "kind": "GitRepository", "namespace": place.namespace, "name": "fleet"}
         program.end()
     assert "evil" not in str(place.live())
+
+
+def test_folder_that_somebody_tidied_away_is_made_again(place: Place, artifacts: Artifacts) -> None:
+    before = set(os.listdir("/dev/shm"))
+    config = place.config(flux_source(place))
+    artifacts.put(place, "r1", db=secret("db", password=CANARY))
+    with place.running(config) as program:
+        program.wait_for_pass(result="done")
+        for name in set(os.listdir("/dev/shm")) - before:
+            if (Path("/dev/shm") / name / "deploy" / "db.yaml").exists():
+                shutil.rmtree(f"/dev/shm/{name}")
+        place.api.admin.delete("Secret", "db", place.namespace)
+        soon(lambda: place.value() == CANARY)
 
 
 def test_archive_that_leads_out_is_refused(place: Place, artifacts: Artifacts, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tests.interop.peers.process import LOOPBACK, NotInTime, free_ports, wait_fo
 from tests.interop.peers.watching import Watched, needles, watched
 from tests.interop.sidecars import LEAST, Place
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
 LEVELS = ("debug", "info", "warning", "error")
 RIGHTS = (

@@ -19,7 +19,7 @@ from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.process import RUNNING, workspace
 from tests.interop.sidecars import CANARY, LEAST, PATIENCE, Place, secret, soon
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
 LEASES = (
     LEAST,

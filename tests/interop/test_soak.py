@@ -16,6 +16,7 @@ TOLERANCE = 0.05
 
 
 @pytest.mark.real
+@pytest.mark.xdist_group("soak")
 def test_nothing_grows_while_everything_happens(api_server: ApiServer, tmp_path: Path) -> None:
     outcome = soak(api_server, tmp_path, seconds=SECONDS, tolerance=TOLERANCE)
 

@@ -15,6 +15,7 @@ import pytest
 from secrettool.errors import Outcome
 from secrettool.fs import is_in_memory
 from tests.interop.gitops import KEY_FILE, RECIPIENT, ROOT, command, write_tree
+from tests.interop.peers import missing
 from tests.interop.peers.process import wait_for
 from tests.interop.sidecars import CANARY, secret
 
@@ -48,7 +49,7 @@ def written(trace: Path, folder: Path) -> set[str]:
 def tree(tmp_path: Path, real_kustomize: Path) -> Path:
     """A source whose build needs a decrypted file."""
     if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+        missing("strace", "install it (Debian: strace)")
     build = "resources: [db.yaml]\nnamespace: team\nsecretGenerator:\n- name: app\n  files: [settings.json]\n"
     settings = f'{{"a": "{CANARY}"}}\n'
     folder = write_tree(tmp_path / "tree", {"db.yaml": secret("db", password=CANARY), "kustomization.yaml": build, "settings.json": settings})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ def main() -> int:
     if lacking or definitions is None:
         print(f"soak: not built: {', '.join(lacking) or 'source-controller'} (python -m tests.interop.programs)", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers, sidecars and what lies in memory go
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secrettool-soak-")))
         (folder / "servers").mkdir()

@@ -55,7 +55,7 @@ def soak(api: ApiServer, folder: Path, *, seconds: float, tolerance: float = TOL
     """
     done: Counter[str] = Counter()
     with ExitStack() as stack:
-        memory = Path(tempfile.mkdtemp(prefix="secrettool-soak-", dir=MEMORY))
+        memory = Path(tempfile.mkdtemp(prefix="soak-", dir=MEMORY))
         stack.callback(shutil.rmtree, memory, ignore_errors=True)
         (folder / "scene").mkdir()
         url = stack.enter_context(web(folder / "scene" / "artifacts", done))

@@ -72,6 +72,7 @@ class Scene:
         head = {"name": "fleet", "namespace": self._place.namespace}
         spec = {"interval": "1h", "url": "https://git.example/fleet"}
         api.admin.create({"apiVersion": f"{FLUX}/v1", "kind": "GitRepository", "metadata": head, "spec": spec})
+        self._log_in_as_pods_do()
         self.change_source()
         self.change_artifact()
         self.replace_keys()
@@ -196,6 +197,14 @@ class Scene:
                 series, _, value = line.rpartition(" ")
                 if series.startswith(("secrettool_reconcile_total", "secrettool_render_swaps_total")):
                     self.done[f"{name} {series.removeprefix('secrettool_')}"] = int(float(value))
+
+    def _log_in_as_pods_do(self) -> None:
+        """By a file with a token, which makes the client the one of the package `kubernetes`, as in a pod."""
+        file = self._place.kubeconfig.with_name("pod-token")
+        file.write_text(self._place.account.token, encoding="utf-8")
+        content = yaml.safe_load(self._place.kubeconfig.read_text(encoding="utf-8"))
+        content["users"][0]["user"] = {"tokenFile": str(file)}
+        self._place.kubeconfig.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def _swap(self, files: Mapping[str, str]) -> None:
         old, self._worktree = self._worktree, self._place.folder / f"worktree-{next(self._numbers)}"

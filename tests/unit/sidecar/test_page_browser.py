@@ -52,7 +52,7 @@ CONTRAST = """
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    found = shutil.which("chromium")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     program = Path(found) if found else missing("chromium", "install Chromium (Debian: chromium)")
     with browsing(program, tmp_path_factory.mktemp("browser")) as tab:
         yield tab
