@@ -33,6 +33,8 @@ TIMEOUT: Final = (10.0, 60.0)
 WATCH_SECONDS: Final = 240
 WATCH_PAUSE: Final = 10.0
 """Seconds between two watches when one failed."""
+WATCH_GAP: Final = 1.0
+"""Seconds between two watches otherwise, and once more when one failed."""
 
 
 class Artifact(NamedTuple):
@@ -113,7 +115,7 @@ class FluxOrigin:
                         wake()
             except SecrettoolError:  # the next pass tells what is wrong
                 self._stop.wait(WATCH_PAUSE)
-            self._stop.wait(1.0)
+            self._stop.wait(WATCH_GAP)
 
     def _found(self) -> Ref:
         """The object in the version that the cluster serves."""

@@ -149,3 +149,9 @@ def test_da_36_discover_follows_kustomization_files(tmp_path: Path) -> None:
     (tmp_path / "overlay" / "kustomization.yaml").write_text("resources: [../base, ../gone, https://example.com/x]\n")
     box.folder = tmp_path / "overlay"
     assert box.call("cmp", "discover").stdout == "../base/secret.yaml\n"
+
+
+def test_da_37_the_guide_says_what_argo_cd_keeps_and_what_to_do_about_it() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "argocd.md").read_text(encoding="utf-8")
+    for advice in ("are cached in Redis", "Network policies let only", "[The sidecar](sidecar.md)"):
+        assert advice in guide

@@ -146,14 +146,14 @@ FIELDS = [
 ]
 
 
-@pytest.mark.parametrize("path", ["../../outside/kustomization.yaml", "/etc/hostname", "../../nowhere", "link/kustomization.yaml"])
 @pytest.mark.parametrize("field", FIELDS)
-def test_da_43_a_path_that_leads_out_is_refused_wherever_it_stands(tree: Tree, field: str, path: str) -> None:
-    tree.write({K: field.format(path)})
+def test_da_43_a_path_that_leads_out_is_refused_wherever_it_stands(tree: Tree, field: str) -> None:
     (tree.root / "app/link").symlink_to(tree.outside)
-    error = tree.refused()
-    assert (error.message, error.file) == ("names a path that leads out of the root", K)
-    assert "--root" in str(error.hint)
+    for path in ("../../outside/kustomization.yaml", "/etc/hostname", "../../nowhere", "link/kustomization.yaml"):
+        tree.write({K: field.format(path)})
+        error = tree.refused()
+        assert (error.message, error.file) == ("names a path that leads out of the root", K)
+        assert "--root" in str(error.hint)
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from secrettool.objects import Ref, ref_of, section
 
 Json = dict[str, Any]
 TOKEN = "token-of-nobody"
+PATIENCE = 20.0
 
 
 class Asked(NamedTuple):
@@ -99,11 +101,10 @@ class FolderServer:
     @contextmanager
     def client(self) -> Iterator[ApiServer]:
         """The client that secrettool has."""
-        client = PlainClient(Login(self.url, (None, None), TOKEN, None))
         try:
-            yield ApiServer(client)
+            yield ApiServer(_client(), url=self.url)
         finally:
-            client.close()
+            _client().close()
 
     def kubeconfig(self, file: Path) -> Path:
         """A file with the way here."""
@@ -210,6 +211,20 @@ class FolderServer:
             time.sleep(0.01)
 
 
+@cache
+def _client() -> PlainClient:
+    """One for all: reading the certificates of the system takes longer than most tests."""
+    return PlainClient(Login("http://127.0.0.1", (None, None), TOKEN, None))
+
+
+def soon(happened: Callable[[], object]) -> None:
+    """Wait until something has happened; looks more often than `wait_for`, since here it takes milliseconds."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end, f"nothing after {PATIENCE:g} s"
+        time.sleep(0.005)
+
+
 def plural(kind: str) -> str:
     """What a kind is called in paths."""
     return f"{kind.lower()}s"
@@ -263,7 +278,7 @@ def serving(path: Path) -> Iterator[FolderServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
         listener.daemon_threads = True
         server.url = f"http://127.0.0.1:{listener.server_port}"
-        thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
+        thread = threading.Thread(target=listener.serve_forever, args=(0.005,), daemon=True)
         thread.start()
         try:
             yield server

@@ -28,10 +28,17 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultyServer]:
+    with faults.running() as running:
+        yield running
+
+
 @pytest.fixture
-def vault() -> Iterator[FaultyServer]:
-    with faults.running() as server:
-        yield server
+def vault(server: FaultyServer) -> FaultyServer:
+    server.endless = None
+    server.asked.clear()
+    return server
 
 
 def backend(**environ: str) -> VaultBackend:

@@ -71,7 +71,7 @@ def serving_artifacts() -> Iterator[Artifacts]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
         listener.daemon_threads = True
         artifacts.url = f"http://127.0.0.1:{listener.server_port}"
-        thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
+        thread = threading.Thread(target=listener.serve_forever, args=(0.005,), daemon=True)
         thread.start()
         try:
             yield artifacts

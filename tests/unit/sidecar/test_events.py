@@ -13,10 +13,9 @@ from secrettool.cluster.apiserver import ApiServer
 from secrettool.objects import Ref
 from secrettool.sidecar import events as eventing
 from secrettool.sidecar.events import API_VERSION, CONTROLLER, FOLD_SECONDS, MAX_NOTE, MAX_WAITING, Events, Reason
-from tests.unit.cluster.apiserving import FolderServer, Json, serving
+from tests.unit.cluster.apiserving import PATIENCE, FolderServer, Json, serving, soon
 
 POD = Ref("v1", "Pod", "default", "sidecar-0")
-PATIENCE = 20.0
 
 
 class Stage:
@@ -108,11 +107,9 @@ def test_da_52_only_the_same_is_folded(stage: Stage) -> None:
 def test_da_52_an_event_that_was_deleted_is_made_again(stage: Stage) -> None:
     stage.events.start()
     stage.tell()
-    end = time.monotonic() + PATIENCE
-    while not (found := stage.server.folder.list_objects(API_VERSION, "Event", "default")):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    head = found[0]["metadata"]
+    soon(lambda: stage.server.folder.list_objects(API_VERSION, "Event", "default"))
+    (found,) = stage.server.folder.list_objects(API_VERSION, "Event", "default")
+    head = found["metadata"]
     ref = Ref(API_VERSION, "Event", "default", head["name"])
     stage.server.folder.delete(ref, uid=head["uid"], resource_version=head["resourceVersion"])
     stage.tell(after=1)

@@ -14,8 +14,7 @@ from secrettool.cluster.apiserver import ApiServer
 from secrettool.objects import Ref
 from secrettool.sidecar import lease as leasing
 from secrettool.sidecar.lease import API_VERSION, DURATION, RENEW_DEADLINE, Lease, Seats
-from tests.interop.peers.process import wait_for
-from tests.unit.cluster.apiserving import Asked, FolderServer, Json, serving
+from tests.unit.cluster.apiserving import Asked, FolderServer, Json, serving, soon
 
 REF = Ref(API_VERSION, "Lease", "default", "secrettool-main")
 
@@ -58,10 +57,6 @@ class Stage:
         soon(lambda: len(self.server.asked) >= before + number)
 
 
-def soon(happened: Any) -> None:
-    wait_for(happened, seconds=10)
-
-
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with serving(tmp_path / "cluster") as server, server.client() as cluster:
@@ -73,7 +68,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         server.hold.set()
         for replica in made.replicas:
             replica.stop()
-            soon(lambda replica=replica: not replica.is_alive())
+            assert not replica.is_alive()
 
 
 def test_da_51_a_lease_that_is_not_there_is_made(stage: Stage) -> None:

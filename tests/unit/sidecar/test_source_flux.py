@@ -17,8 +17,7 @@ from secrettool.sidecar import source_flux
 from secrettool.sidecar.config import FluxSource
 from secrettool.sidecar.origin import SourceUnavailable
 from secrettool.sidecar.source_flux import FluxOrigin
-from tests.interop.peers.process import wait_for
-from tests.unit.cluster.apiserving import FolderServer, Json, serving
+from tests.unit.cluster.apiserving import FolderServer, Json, serving, soon
 from tests.unit.sidecar.artifacts import KIND, V1, Artifacts, Page, digest, packed, repository, serving_artifacts
 
 V1BETA2 = "source.toolkit.fluxcd.io/v1beta2"
@@ -50,9 +49,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with serving(tmp_path / "cluster") as server, server.client() as cluster, serving_artifacts() as artifacts:
         server.define(V1, KIND)
+        monkeypatch.setattr(source_flux, "WATCH_GAP", 0.01)
         made = Stage(server, cluster, artifacts)
         yield made
         made.origin.close()
@@ -262,7 +262,3 @@ def test_watch_of_an_object_that_is_deleted_begins_again(stage: Stage) -> None:
     soon(lambda: sum("watch" in each.query for each in stage.server.asked) > 1)
     stage.publish("main@sha1-2", a="a: 2\n")
     soon(lambda: woken == [1, 1])
-
-
-def soon(happened: Any) -> None:
-    wait_for(happened, seconds=10)

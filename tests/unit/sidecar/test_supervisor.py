@@ -22,9 +22,8 @@ from secrettool.sidecar.inventory import OWNER
 from secrettool.sidecar.state import NoRecorder, SourceState
 from secrettool.sidecar.supervisor import Outside, Pod, Supervisor, first_board, stdin_reader
 from tests.interop.gitops import KEY_FILE, values
-from tests.interop.peers.process import wait_for
 from tests.interop.sidecars import secret
-from tests.unit.cluster.apiserving import FolderServer, Json, serving
+from tests.unit.cluster.apiserving import FolderServer, Json, serving, soon
 from tests.unit.sidecar.artifacts import KIND, V1, repository, serving_artifacts
 
 CANARY = "canary-9d2f"
@@ -92,10 +91,6 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(leasing, "RETRY", 0.02)
     with serving(tmp_path / "cluster") as server, server.client() as cluster:
         yield Stage(server, cluster, tmp_path)
-
-
-def soon(happened: Any) -> None:
-    wait_for(happened, seconds=10)
 
 
 # ---- one pass ------------------------------------------------------------------------------------------------------------------------------------
