@@ -70,7 +70,7 @@ class FolderServer:
     def put(self, *objs: Json) -> None:
         """Let objects be there, each in a file of its own, with their status."""
         for obj in objs:
-            with self.folder._lock:  # not between the look and the write of a request
+            with self.folder._lock:
                 self._put(obj)
 
     def _put(self, obj: Json) -> None:
@@ -119,7 +119,8 @@ class FolderServer:
     def answer(self, asked: Asked) -> tuple[int, Json]:
         """Status and object."""
         try:
-            return self._answer(asked)
+            with self.folder._lock:  # what is answered is what this request has made
+                return self._answer(asked)
         except ApplyConflict as error:
             causes = [
                 {"reason": "FieldManagerConflict", "field": conflict.field, "message": f'conflict with "{conflict.manager}" using v1'}
