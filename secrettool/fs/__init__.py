@@ -305,8 +305,20 @@ def ending_signals_raise() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, former in replaced.items():
-            signal.signal(number, former)
+        _restore(replaced)
+
+
+def _restore(handlers: dict[signal.Signals, Handler]) -> None:
+    """Set handlers; a signal that comes meanwhile is delivered afterwards. Python would lose one that meets the exchange of its handler."""
+    import signal
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _memory_base(allow_disk: bool) -> str:
