@@ -12,13 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from secrettool.errors import InputError, OutputError
+from secrettool.fs.signals import ENDING_SIGNALS as ENDING_SIGNALS
+from secrettool.fs.signals import ending_signals_raise as ending_signals_raise
 
 if TYPE_CHECKING:
-    import signal
-    from collections.abc import Callable, Iterator
-    from types import FrameType
-
-    Handler = Callable[[int, FrameType | None], object] | int | None
+    from collections.abc import Iterator
 
 CHUNK = 1 << 20  # bytes; one read
 NEW_FILE_MODE = 0o666  # less the umask, as Go's os.Create gives to the files of sops
@@ -28,7 +26,6 @@ MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 MOUNTS = "/proc/self/mounts"
 _PRIVATE_PREFIX = "secrettool-"
 _YOUNG = 10.0  # seconds
-ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT")
 NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})  # the file system, or the folder's mode, cannot do it
 
 
@@ -277,48 +274,6 @@ def _sync_folder(folder: str) -> None:
     except OSError as error:
         if error.errno not in NO_FOLDER_SYNC:
             raise
-
-
-@contextmanager
-def ending_signals_raise() -> Iterator[None]:
-    """Turn the signals that would end the process at once into exceptions, so that `finally` blocks run.
-
-    A second signal is ignored while the first one is being dealt with. Signals that the program ignores or handles itself stay as they are.
-    """
-    import signal  # half a millisecond that printing a file need not pay
-
-    replaced: dict[signal.Signals, Handler] = {}
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        for other in replaced:
-            signal.signal(other, signal.SIG_IGN)
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-
-    try:
-        for number in (signal.Signals[name] for name in ENDING_SIGNALS):
-            former = signal.getsignal(number)
-            if former in (signal.SIG_DFL, signal.default_int_handler):
-                replaced[number] = former
-                signal.signal(number, end)
-    except ValueError:  # not the main thread, where alone handlers can be set
-        replaced.clear()
-    try:
-        yield
-    finally:
-        _restore(replaced)
-
-
-def _restore(handlers: dict[signal.Signals, Handler]) -> None:
-    """Set handlers; a signal that comes meanwhile is delivered afterwards. Python would lose one that meets the exchange of its handler."""
-    import signal
-
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _memory_base(allow_disk: bool) -> str:
