@@ -5,21 +5,19 @@ Source: github.com/fluxcd/pkg/ssa 0.61 manager_apply.go (ApplyAll), with conflic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from secrettool.cluster.drift import has_drifted
 from secrettool.cluster.model import ApplyConflict, Cluster, UnknownKind
 from secrettool.cluster.ownership import check_string_data
+from secrettool.cluster.parallel import each_at_once
 from secrettool.cluster.prediction import predicted
 from secrettool.cluster.stages import is_definition, is_namespace
 from secrettool.errors import ClusterError
 from secrettool.flux import APPLY_MANAGER, Controller, FluxKustomization, LiveObject, what_flux_does
 from secrettool.objects import Object, Ref, ref_of, section
-
-WORKERS = 8
-"""Objects that are looked at at the same time: nearly all of the time is spent waiting for the server."""
 
 DryRun: TypeAlias = Literal["server", "client"]
 
@@ -100,7 +98,10 @@ class Planner:
             stage: The objects, prepared.
             tell: Called after each object.
         """
-        steps = list(self._steps(stage, tell))
+        steps: list[Step] = []
+        for step in each_at_once(self._step, stage):
+            tell()
+            steps.append(step)
         for step in steps:
             if step.action == "created" and is_namespace(step.ref):
                 self._new_namespaces.add(step.ref.name)
@@ -108,17 +109,6 @@ class Planner:
                 spec = section(step.sent, "spec")
                 self._new_kinds.add((str(spec.get("group")), str(section(spec, "names").get("kind"))))
         return steps
-
-    def _steps(self, stage: Sequence[Object], tell: Callable[[], None]) -> Iterator[Step]:
-        from concurrent.futures import ThreadPoolExecutor
-
-        pool = ThreadPoolExecutor(min(WORKERS, len(stage)))
-        try:
-            for step in pool.map(self._step, stage):
-                yield step
-                tell()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _step(self, obj: Object) -> Step:
         ref = ref_of(obj)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from secrettool.cluster.parallel import each_at_once
 from secrettool.errors import ClusterError
 from secrettool.findings import Finding
 from secrettool.flux import PATCH_MANAGER
@@ -24,7 +25,7 @@ from secrettool.patcher.mapping import AbsentForm, Target
 from secrettool.patcher.plan import Plan, Planning, plan, recorded_sources, versions_of
 from secrettool.patcher.restart import is_reloaded, restarted_at, time_of, workloads
 from secrettool.patcher.result import Result
-from secrettool.patcher.run import Settings, Sources, case_of, each_at_once, in_order
+from secrettool.patcher.run import Settings, Sources, case_of, in_order
 from secrettool.patcher.wanted import placeholder_keys
 
 _HINTS = {

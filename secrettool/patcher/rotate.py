@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from secrettool.cluster.parallel import each_at_once
 from secrettool.errors import Outcome, SourceError, UsageError
 from secrettool.findings import Finding, Severity
 from secrettool.objects import Ref, annotations_of
@@ -27,7 +28,7 @@ from secrettool.patcher.plan import SOURCES, Planning, plan
 from secrettool.patcher.putback import put_back
 from secrettool.patcher.result import Result, code_of
 from secrettool.patcher.rollout import Restarts
-from secrettool.patcher.run import Settings, case_of, each_at_once, in_order
+from secrettool.patcher.run import Settings, case_of, in_order
 from secrettool.patcher.wanted import Values, placeholder_keys
 from secrettool.sources.exec import environment, run
 from secrettool.sources.value import SecretValue

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from secrettool.cluster.parallel import WORKERS, each_at_once
 from secrettool.errors import ClusterError
 from secrettool.findings import Finding
 from secrettool.objects import Ref
@@ -24,14 +25,8 @@ from secrettool.patcher.retry import CLOCK, Clock
 from secrettool.patcher.rollout import Restarts
 from secrettool.patcher.wanted import Values
 
-WORKERS = 8
-"""Objects that are worked on at the same time: nearly all of the time is spent waiting for the server."""
-
 Mode: TypeAlias = Literal["plan", "dry-run", "apply"]
 """`plan`: read only; `dry-run`: the server answers and stores nothing."""
-
-Given = TypeVar("Given")
-Done = TypeVar("Done")
 
 
 class Sources(Protocol):
@@ -99,20 +94,6 @@ def case_of(target: Target, ref: Ref, around: Surroundings) -> Case | Result:
         return look(target, ref, around)
     except ClusterError as error:
         return failed(Result(id=target.id, ref=ref, word="failed"), error)
-
-
-def each_at_once(work: Callable[[Given], Done], given: Sequence[Given], workers: int = WORKERS) -> Iterator[Done]:
-    """The results of work in order, as soon as they are there."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    if workers == 1 or len(given) < 2:
-        yield from map(work, given)
-        return
-    pool = ThreadPoolExecutor(min(workers, len(given)))
-    try:
-        yield from pool.map(work, given)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 class _Run:

@@ -8,12 +8,14 @@ Source: requirements DA-38 to DA-42.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import ne
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secrettool.cluster.applying import apply
 from secrettool.cluster.drift import has_drifted
 from secrettool.cluster.model import ApplyConflict, Cluster, PatchKind, Unavailable
-from secrettool.cluster.planning import WORKERS, Settings, Step
+from secrettool.cluster.parallel import each_at_once
+from secrettool.cluster.planning import Settings, Step
 from secrettool.cluster.prediction import predicted
 from secrettool.cluster.preparing import prepared
 from secrettool.errors import ClusterError, SecrettoolError
@@ -123,11 +125,8 @@ class Applier:
         Raises:
             ClusterError: The cluster cannot be asked.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = pool.map(lambda ref: _version(self._cluster.get(ref)), self._versions)
-            return [*found] != [*self._versions.values()]
+        found = each_at_once(lambda ref: _version(self._cluster.get(ref)), [*self._versions])
+        return any(map(ne, found, self._versions.values()))
 
     def _labelled(self, obj: Object) -> dict[str, Any]:
         metadata = dict(section(obj, "metadata"))
@@ -138,18 +137,10 @@ class Applier:
 
     def _looks(self, objs: Sequence[Object]) -> Iterator[_Look]:
         """Each object with what is in its place; the first that shows that there is no cluster is the last that is asked for."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        if not objs:
-            return
-        pool = ThreadPoolExecutor(min(WORKERS, len(objs)))
-        try:
-            for look in pool.map(self._look, objs):
-                yield look
-                if isinstance(look.error, Unavailable):
-                    return
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for look in each_at_once(self._look, objs):
+            yield look
+            if isinstance(look.error, Unavailable):
+                return
 
     def _look(self, obj: Object) -> _Look:
         ref = ref_of(obj)
