@@ -15,33 +15,18 @@ import os
 import random
 import shutil
 import string
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from tools import bench_homelab, bench_sidecar
+from tools.measured import Cost, run
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "keys-example"
-MEGABYTE = 1 << 20
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; ru_maxrss
 SLOW = 60.0  # seconds; a command that takes longer is not repeated
-
-
-class Cost(NamedTuple):
-    """What one process used."""
-
-    cpu: float  # seconds
-    wall: float  # seconds
-    memory: float  # megabytes
-
-    def smaller(self, other: Cost) -> Cost:
-        """The smaller of each figure."""
-        return Cost(*map(min, self, other))
 
 
 class Program(NamedTuple):
@@ -91,21 +76,6 @@ def make_cases(folder: Path, quick: bool) -> list[Case]:
             path.write_text(secret(number, values, generator, comment_every))
         cases.append(Case(name, paths))
     return cases
-
-
-def run(words: list[str], environment: dict[str, str], output: int) -> Cost:
-    """Run one process to its end and take its resource usage from the kernel."""
-    started = time.perf_counter()
-    process = subprocess.Popen(words, env=environment, stdout=output, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    process.stderr.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"bench: {' '.join(words[:4])} ... ended with {process.returncode}: {errors.decode()[:300]}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * RSS_UNIT / MEGABYTE)
 
 
 def run_all(program: Program, verb: list[str], files: list[Path], environment: dict[str, str]) -> Cost:

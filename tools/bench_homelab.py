@@ -7,27 +7,18 @@ run of kubectl has a new home folder, as on a runner of GitHub. Needs the progra
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.interop import programs
 from tests.interop.peers import apiserver, homelab
+from tools.measured import Cost, run
 
 NEEDED = ("etcd", "kube-apiserver", "kubectl")
 PATCH = ("patch", "--map", "patch.yaml", "--manifests", ".", "--all")
-
-
-class Spent(NamedTuple):
-    """What one run took, in seconds; CPU is that of the process and its children."""
-
-    wall: float
-    cpu: float
 
 
 NAMES = ("kubectl get/patch", "the same, and read back", "secrettool patch", "second run")
@@ -40,7 +31,7 @@ def missing() -> list[str]:
     return [name for name in NEEDED if programs.find(name) is None]
 
 
-def measure(script: Sequence[str], times: int, folder: Path) -> list[Spent]:
+def measure(script: Sequence[str], times: int, folder: Path) -> list[Cost]:
     """Run all of them several times, each from the same state.
 
     Args:
@@ -59,19 +50,19 @@ def measure(script: Sequence[str], times: int, folder: Path) -> list[Spent]:
         ours = homelab.environment(folder, kubeconfig, {"PATH": os.environ["PATH"], **homelab.VALUES})
         theirs = homelab.workflow_environment(folder, kubeconfig, f"{_program('kubectl').parent}:{os.environ['PATH']}")
 
-        def workflow(more: Mapping[str, str]) -> Spent:
+        def workflow(more: Mapping[str, str]) -> Cost:
             with tempfile.TemporaryDirectory(dir=folder) as home:
-                return _timed(["sh", str(homelab.FOLDER / "workflow.sh")], Path(home), {**theirs, "HOME": home, **more})
+                return run(["sh", str(homelab.FOLDER / "workflow.sh")], {**theirs, "HOME": home, **more}, folder=Path(home))
 
-        runs: list[list[Spent]] = []
+        runs: list[list[Cost]] = []
         for _ in range(times):
             _reset(api)
             without = workflow({})
             _reset(api)
             reading = workflow({"READ_BACK": "1"})
             _reset(api)
-            runs.append([without, reading, *(_timed([*script, *PATCH], repository, ours) for _ in ("first", "second"))])
-    return [Spent(min(each.wall for each in row), min(each.cpu for each in row)) for row in zip(*runs, strict=True)]
+            runs.append([without, reading, *(run([*script, *PATCH], ours, folder=repository) for _ in ("first", "second"))])
+    return [reduce(Cost.smaller, row) for row in zip(*runs, strict=True)]
 
 
 def report(script: Sequence[str], times: int, folder: Path, tell: Callable[[str], None]) -> None:
@@ -109,17 +100,3 @@ def _reset(api: apiserver.ApiServer) -> None:
             api.admin.delete("Secret", name, namespace)
     for obj in homelab.objects():
         api.admin.apply(obj, force=True)
-
-
-def _timed(words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Spent:
-    started = time.perf_counter()
-    process = subprocess.Popen(words, cwd=folder, env=dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    process.stderr.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"bench: {' '.join(words[:3])} ... ended with {process.returncode}: {errors.decode()[-300:]}")
-    return Spent(wall, usage.ru_utime + usage.ru_stime)

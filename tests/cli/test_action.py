@@ -21,13 +21,18 @@ from tests.cli import actionrunner
 from tests.cli.actionrunner import ACTION, Outcome, environment
 from tests.cli.patching import CHAT, EMAIL, HEAD, MAIL, NATS, SMTP, USER, VALUES, data, lay_out, snapshot
 from tests.cli.running import ROOT
+from tests.interop.peers import missing
 
 WORKFLOW = ROOT / ".github" / "workflows" / "patch-secrets.yml"
 MARKERS = (SMTP, NATS, USER, EMAIL)
 TOKEN = "marker-token-5d1f"
 SELECTED = "group:mail\n  chatto-config"
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+
+@pytest.fixture(autouse=True)
+def bash() -> None:
+    if shutil.which("bash") is None:
+        missing("bash", "install it")
 
 
 class Job:
@@ -277,7 +282,7 @@ def test_pt_38_missing_program_is_said(job: Job) -> None:
 def test_pt_38_action_installs_itself(job: Job) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(job.temporary / "probe"), "click"]
     if subprocess.run(pip, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no package can be downloaded here")
+        missing("a package registry", "it is asked for the packages that the action installs")
 
     done = job.run({}, version="", command="check")
 

@@ -12,6 +12,7 @@ import pytest
 from secrettool.cli import app
 from tests.cli.conftest import Run
 from tests.cli.running import ROOT
+from tests.interop.peers import missing
 
 
 def answers(outside: Run, *words: str) -> set[tuple[str, str]]:
@@ -58,9 +59,7 @@ def test_files_are_completed(outside: Run) -> None:
 
 
 def test_bash_completes_a_command(work: Path) -> None:
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("bash is not installed")
+    bash = shutil.which("bash") or missing("bash", "install it")
     bin_folder = work / "bin"
     bin_folder.mkdir()
     program = bin_folder / "secrettool"

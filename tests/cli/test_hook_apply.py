@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -16,25 +16,10 @@ from secrettool.cli.app import run
 from secrettool.errors import Outcome
 from secrettool.objects import Ref
 from tests.interop.gitops import KEY_FILE, sealed, values
+from tests.said import Said
 from tests.unit.cluster.apiserving import FolderServer, Json, serving
 
 CANARY = "canary-28d1"
-
-
-class Said(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class Stage:

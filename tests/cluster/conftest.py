@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,27 +14,7 @@ from secrettool.cluster.folder import FolderCluster
 from tests.cluster.scene import Scene
 from tests.interop.peers import apiserver
 from tests.interop.peers.apiserver import ApiServer
-
-
-class Said(NamedTuple):
-    """How a command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    def done(self) -> Said:
-        assert self.code == 0, f"{self.code}\n{self.out}\n{self.err}"
-        return self
-
+from tests.said import Said
 
 Secrettool = Callable[..., Said]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import Said, Secrettool
+from tests.cluster.conftest import Secrettool
 from tests.interop.gitops import KEY_FILE, RECIPIENT, command, give_key, payload, sealed, values, write_tree
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import Account, ApiServer, Rule
 from tests.interop.peers.flux import OWN_PREFIX, Flux
+from tests.said import Said
 
 pytestmark = pytest.mark.real
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import Said, Secrettool
+from tests.cluster.conftest import Secrettool
 from tests.cluster.test_hook_apply import CANARY, SECRET, SETTINGS, Applying, manifest, writes
 from tests.interop.gitops import KEY_FILE, RECIPIENT, command, sealed, write_tree
+from tests.interop.peers import missing
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.flux import OWN_PREFIX
+from tests.said import Said
 
 SECOND = "other-canary-21"
 
@@ -155,7 +157,7 @@ def test_what_the_server_refuses_ends_with_8_and_the_rest_is_shown(applying: App
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if shutil.which("git") is None:
-        pytest.skip("git is missing")
+        missing("git", "install it")
     for name, value in {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}.items():
         monkeypatch.setenv(name, value)
     for role in ("AUTHOR", "COMMITTER"):

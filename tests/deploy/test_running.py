@@ -19,6 +19,7 @@ import yaml
 from tests.deploy.installed import Installed, install
 from tests.deploy.manifests import CONFIGURATIONS, DEPLOY, ROOT
 from tests.interop.gitops import KEY_FILE, sealed
+from tests.interop.peers import missing
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import PATIENCE, ApiServer
 from tests.interop.peers.process import RUNNING, answers, free_ports, serving, wait_for
@@ -88,7 +89,7 @@ def memory_folder() -> Iterator[Path]:
     try:
         folder.mkdir(mode=0o700)
     except OSError:
-        pytest.skip("there is no /dev/shm")
+        missing("/dev/shm", "mount a memory file system there")
     yield folder
     shutil.rmtree(folder)
 

@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,7 @@ from tests.interop.peers.apiserver import ApiServer
 from tests.interop.peers.marked import FAILING, Ground, mark
 from tests.interop.peers.vault import Vault
 from tests.interop.peers.watching import Watched, files, needles, watched
+from tests.loopback import QuietHandler, listening
 
 pytestmark = pytest.mark.real
 
@@ -215,7 +215,7 @@ class Server:
 def serving(server: Server) -> Iterator[str]:
     """The server's URL while it runs."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -235,19 +235,11 @@ def serving(server: Server) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        listener.daemon_threads = True
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    with listening(Handler) as url:
         try:
-            yield f"http://127.0.0.1:{listener.server_port}"
+            yield url
         finally:
             server.released.set()
-            listener.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize(("status", "form"), [(400, "text"), (403, "json"), (409, "github"), *((422, form) for form in FORMS)])

@@ -10,12 +10,10 @@ import json
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,6 +29,7 @@ from tests.interop.peers.marked import mark
 from tests.interop.peers.process import LOOPBACK, NotInTime, free_ports, wait_for
 from tests.interop.peers.watching import Watched, needles, watched
 from tests.interop.sidecars import LEAST, Place
+from tests.loopback import QuietHandler, listening
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
@@ -246,21 +245,14 @@ def _quoting(asked: Asked, live: str) -> Json:
 def webhook(told: set[tuple[str, bytes]]) -> Iterator[str]:
     """A receiver of notifications, which keeps their bodies."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             told.add(("notification", self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as listener:
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        yield f"http://{LOOPBACK}:{listener.server_port}"
-        listener.shutdown()
-        thread.join()
+    with listening(Handler) as url:
+        yield url
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from tests.loopback import QuietHandler, listening
 
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding", "host"})
 
@@ -120,7 +120,7 @@ def running(upstream: str | None = None, *, ca: str | None = None) -> Iterator[F
         ca: PEM file with the certificates to trust when that speaks TLS.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # head and body are two packets, and the second would wait for an acknowledgment
 
@@ -144,16 +144,6 @@ def running(upstream: str | None = None, *, ca: str | None = None) -> Iterator[F
 
         do_GET = do_POST = do_PUT = do_LIST = do_PATCH = do_DELETE = _serve
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: the log would hold paths and tokens."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        listener.daemon_threads = True
-        server = FaultyServer(f"http://127.0.0.1:{listener.server_port}", upstream, ca)
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, name="faults", daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            listener.shutdown()
-            thread.join()
+    with listening(Handler) as url:
+        server = FaultyServer(url, upstream, ca)
+        yield server

@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+
+from tests.loopback import QuietHandler, listening
 
 REPOSITORY = "orchard/homelab"
 REF = "refs/heads/main"
@@ -136,7 +136,7 @@ class OidcIssuer:
 def running() -> Iterator[OidcIssuer]:
     """An issuer that answers in threads of this process until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             status, document = issuer.answer(self.path, self.headers["Authorization"])
             body = json.dumps(document).encode()
@@ -146,15 +146,6 @@ def running() -> Iterator[OidcIssuer]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: the log would hold the query of every request."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        issuer = OidcIssuer(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="oidc-issuer", daemon=True)
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler) as url:
+        issuer = OidcIssuer(url)
+        yield issuer

@@ -12,12 +12,10 @@ import os
 import shutil
 import signal
 import tarfile
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +27,7 @@ from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.process import LOOPBACK, free_ports, wait_for
 from tests.interop.sidecars import PATIENCE, Place, Program
+from tests.loopback import QuietHandler, listening
 
 MEMORY: Final = Path("/dev/shm")
 SECRETS: Final = 20
@@ -229,7 +228,7 @@ def web(folder: Path, received: Counter[str]) -> Iterator[str]:
         received: Counts the notifications.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self._say((folder / os.path.basename(self.path)).read_bytes())
 
@@ -244,15 +243,8 @@ def web(folder: Path, received: Counter[str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        yield f"http://{LOOPBACK}:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as url:
+        yield url
 
 
 def happenings(scene: Scene) -> list[tuple[int, int, Callable[[], Any]]]:

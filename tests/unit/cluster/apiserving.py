@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,6 +24,7 @@ from secrettool.cluster.model import ApplyConflict
 from secrettool.cluster.plain import Login, PlainClient
 from secrettool.errors import ClusterError
 from secrettool.objects import Ref, ref_of, section
+from tests.loopback import QuietHandler, listening
 
 Json = dict[str, Any]
 TOKEN = "token-of-nobody"
@@ -235,7 +235,7 @@ def plural(kind: str) -> str:
 def serving(path: Path) -> Iterator[FolderServer]:
     """A server over a folder until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -271,20 +271,11 @@ def serving(path: Path) -> Iterator[FolderServer]:
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
     path.mkdir(exist_ok=True)
     server = FolderServer(path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        listener.daemon_threads = True
-        server.url = f"http://127.0.0.1:{listener.server_port}"
-        thread = threading.Thread(target=listener.serve_forever, args=(0.005,), daemon=True)
-        thread.start()
+    with listening(Handler) as server.url:
         try:
             yield server
         finally:
             server.is_over = True
             server.hold.set()
-            listener.shutdown()
-            thread.join()

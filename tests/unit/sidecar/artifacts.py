@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple
+
+from tests.loopback import QuietHandler, listening
 
 Json = dict[str, Any]
 V1 = "source.toolkit.fluxcd.io/v1"
@@ -53,7 +53,7 @@ def serving_artifacts() -> Iterator[Artifacts]:
     """The server, until the block ends."""
     artifacts = Artifacts()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             artifacts.asked.append(self.path)
             page = artifacts.pages.get(self.path, Page(404))
@@ -65,19 +65,8 @@ def serving_artifacts() -> Iterator[Artifacts]:
             with suppress(ConnectionError):  # who has enough does not wait for the rest
                 self.wfile.write(page.body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        listener.daemon_threads = True
-        artifacts.url = f"http://127.0.0.1:{listener.server_port}"
-        thread = threading.Thread(target=listener.serve_forever, args=(0.005,), daemon=True)
-        thread.start()
-        try:
-            yield artifacts
-        finally:
-            listener.shutdown()
-            thread.join()
+    with listening(Handler) as artifacts.url:
+        yield artifacts
 
 
 def packed(files: Mapping[str, str]) -> bytes:
