@@ -20,7 +20,7 @@ PY := $(BIN)/python
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 TEST_JOBS ?= auto
-REAL_JOBS ?= 3
+REAL_JOBS ?= 4
 
 .PHONY: help demo test check real-programs test-real fuzz soak bench docs lock clean
 .PHONY: format-check lint types layers unused help-texts workflows spelling hosts tests coverage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from secrettool.stores.yaml import YamlStore
 from tests.unit.stores.sealed_files import open_sealed, plain, seal, vectors
 
 STORE = YamlStore()
+ENVELOPE = re.compile(r"ENC\[[^\]]*\]")
 CASES = sorted((Path(__file__).parents[2] / "lossless-cases").glob("*.yaml"))
 REFUSED = {"50-refused-question-mark-in-flow", "57-refused-slash-escape"}
 SELECTORS = [Selector(), Selector("encrypted_regex", "^(data|spec|b|list|base|l)$")]
@@ -86,7 +88,7 @@ def test_plain_text_of_vector_comes_back(sealed: bytes, key: DataKey, printed: b
 def test_nothing_readable_stays_when_everything_is_encrypted(text: str) -> None:
     sealed, opened = back(text)
     assert opened == text
-    assert "hush" not in sealed and "aHVzaA" not in sealed and "hu\\x73h" not in sealed
+    assert "hush" not in ENVELOPE.sub("", sealed) and "aHVzaA" not in sealed and "hu\\x73h" not in sealed
 
 
 def test_clear_subtree_keeps_its_bytes() -> None:
