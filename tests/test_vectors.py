@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.cli.running import VECTORS, environment, forked
+from tests.cli.running import UNMEASURED, VECTORS, environment, forked
 
 Vector = dict[str, Any]
 
@@ -74,7 +74,7 @@ class Forked(Replay):  # type: ignore[misc]
             path = Path(home, "identities.txt")
             path.write_text("\n".join(identities))
             full["SOPS_AGE_KEY_FILE"] = str(path)
-        code, out, err = forked(argv[1:], cwd, full | (env or {}), stdin)
+        code, out, err = forked(argv[1:], cwd, full | (env or {}), stdin, server=UNMEASURED)
         return code, out, err.encode()
 
     def findings(self, vector: Vector) -> list[str]:

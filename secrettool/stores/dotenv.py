@@ -69,7 +69,9 @@ def _value_text(value: Value) -> str:
 
 
 def _comment_text(node: Leaf | Comment) -> str:
-    return "#" + (node.text if isinstance(node, Comment) else scalar_text(node.value))
+    """A comment; what has several lines can only be an envelope of something else that was put there, and stays a comment on all of them."""
+    text = node.text if isinstance(node, Comment) else scalar_text(node.value)
+    return "#" + text.replace("\n", "\n#")
 
 
 def _section_lines(section: Branch) -> list[str]:
@@ -124,7 +126,7 @@ class DotenvStore:
             if isinstance(line, Comment):
                 edits.append((line.start, line.end, _comment_text(node)))
             else:
-                text = node.text if isinstance(node, Comment) else _value_text(node.value)
+                text = _value_text(node.text if isinstance(node, Comment) else node.value)
                 edits.append((line.value.start, line.value.end, text))
         return encode(_without_metadata(document, edits))
 
@@ -198,7 +200,7 @@ def _printed(entry: Item | Comment) -> str:
         return _comment_text(entry)
     node: Node | Comment = entry.value
     if isinstance(node, Comment):
-        return f"{entry.key}={node.text}"
+        return f"{entry.key}={_value_text(node.text)}"
     if not isinstance(node, Leaf):
         raise EmitError("cannot use complex value in dotenv file; the offending key is not a scalar", where=str(entry.key))
     return f"{entry.key}={_value_text(node.value)}"

@@ -34,15 +34,21 @@ def environment(home: str | os.PathLike[str], **more: str) -> dict[str, str]:
 
 
 class _Server:
-    """The fork server of this process, started when it is first needed."""
+    """A fork server of this process, started when it is first needed.
 
-    def __init__(self) -> None:
+    Args:
+        is_measured: Whether coverage counts what it runs, when it is on; to begin that in a child takes longer than most commands do.
+    """
+
+    def __init__(self, *, is_measured: bool) -> None:
+        self._is_measured = is_measured
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, request: Mapping[str, object]) -> int:
         if self._process is None:
             command = [sys.executable, "-m", "tests.cli.forkserver"]
-            environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+            environ = {name: value for name, value in os.environ.items() if self._is_measured or not name.startswith("COVERAGE_")}
+            environ["PYTHONPATH"] = str(ROOT)
             self._process = subprocess.Popen(command, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             atexit.register(self.stop)
         process = self._process
@@ -62,16 +68,17 @@ class _Server:
             process.communicate()
 
 
-_SERVER = _Server()
+MEASURED = _Server(is_measured=True)
+UNMEASURED = _Server(is_measured=False)
 
 
-def forked(words: Sequence[str], cwd: str | os.PathLike[str], env: Mapping[str, str], stdin: bytes = b"") -> Result:
+def forked(words: Sequence[str], cwd: str | os.PathLike[str], env: Mapping[str, str], stdin: bytes = b"", *, server: _Server = MEASURED) -> Result:
     """Run a command line in a forked child, with real standard streams."""
     with tempfile.TemporaryDirectory() as folder:
         streams = {name: os.path.join(folder, name) for name in ("stdin", "stdout", "stderr")}
         for name, path in streams.items():
             Path(path).write_bytes(stdin if name == "stdin" else b"")
-        code = _SERVER.ask({"words": list(words), "cwd": os.fspath(cwd), "env": dict(env), **streams})
+        code = server.ask({"words": list(words), "cwd": os.fspath(cwd), "env": dict(env), **streams})
         return Result(code, Path(streams["stdout"]).read_bytes(), Path(streams["stderr"]).read_text("utf-8", "replace"))
 
 

@@ -62,7 +62,7 @@ class Opening:
                 continue
             text = self.opener.extra(comment.text, ()) if comment.text.startswith("ENC[") else None
             if text is not None:
-                self.edits.append((comment.start + 1, comment.end, text))
+                self.edits.append((comment.start + 1, comment.end, self._comment_text(text, comment.start)))
         return splice(self.text, self.edits)
 
     # ---- values -------------------------------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Opening:
             if isinstance(node, Comment):
                 text = notation.get(number)
                 assert isinstance(opened, Comment)
-                append((node.start + 1, node.end, opened.text if text is None else text[1:]))
+                append((node.start + 1, node.end, self._comment_text(opened.text, node.start) if text is None else text[1:]))
             elif isinstance(opened, Comment):
                 if node.item:
                     self._list_comment(node, opened.text)
@@ -92,6 +92,17 @@ class Opening:
                     append((node.start, node.end, value))
                 else:
                     self._leaf(node, value, opened.plain)
+
+    def _comment_text(self, text: str, place: int | None) -> str:
+        """What follows the `#` of a comment, at a place of the text or on a new line.
+
+        No comment has several lines, but an envelope may that was put there by somebody who has no key.
+        """
+        if BREAK.search(text) is None:
+            return text
+        first, *others = BREAK.split(text.rstrip("\n"))
+        margin = self.newline + " " * (0 if place is None else column_of(self.text, place))
+        return first + "".join(f"{margin}{'' if line.startswith('#') else '# '}{line}" for line in others)
 
     def _leaf(self, leaf: YamlLeaf, value: Value, plain: str | None) -> None:
         if leaf.style in ("|", ">"):
@@ -152,16 +163,18 @@ class Opening:
 
     def _list_comment(self, leaf: YamlLeaf, comment: str) -> None:
         """A list element that sops made of a comment becomes one again."""
-        start, end, text = leaf.start, leaf.end, "#" + comment
+        start, end = leaf.start, leaf.end
         if leaf.properties is not None:
             start = leaf.properties.start
         if leaf.flow:
             found = re.compile(_COMMA).match(self.text, end)
-            self.edits.append((start, end if found is None else found.end(), f"{self.newline}{text}{self.newline}"))
+            text = self._comment_text(comment, None)
+            self.edits.append((start, end if found is None else found.end(), f"{self.newline}#{text}{self.newline}"))
             return
         if leaf.style in ("|", ">") and isinstance(leaf.value, str):
             end = block_of(self.text, leaf, leaf.value).end
-        self.edits.append((self.text.rindex("-", 0, start), end, text))
+        dash = self.text.rindex("-", 0, start)
+        self.edits.append((dash, end, "#" + self._comment_text(comment, dash)))
         self.list_comments.add(leaf.start)
 
     def _emptied_lists(self) -> None:
