@@ -7,13 +7,12 @@ import pty
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.sandbox import AGE1, AGE2, TOOL, Sandbox
+from tests.waiting import wait_for
 
 TEXT = "# head\na: one   # aside\nb: 2\nlist:\n- x\n- y\n"
 CANARY = "canary-7f3a"
@@ -230,13 +229,6 @@ def test_edit_show_master_keys_of_bytes_that_are_no_text_is_refused(box: Sandbox
     done = editing(box, "-s", "f.bin", editor="true")
     assert done.returncode == 4
     assert "--show-master-keys" in done.stderr
-
-
-def wait_for(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not ready():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

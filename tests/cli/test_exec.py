@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from secrettool.errors import SecrettoolError
 from secrettool.sops.tree import Branch, Comment, Item, Leaf, Sequence
 from secrettool.sops.values import Time
 from tests.cli.sandbox import Sandbox
+from tests.waiting import wait_for
 
 TEXT = "A: x\nB: 5\nC: 1.5\nD: true\n# note\nE: 2031-07-09T08:07:06Z\nG: ''\nH: two  words\n"
 
@@ -29,10 +29,7 @@ def file(box: Sandbox) -> Path:
 
 
 def wait_for_file(path: Path) -> str:
-    deadline = time.monotonic() + 30
-    while not path.exists() or not path.read_text().endswith("\n"):
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.01)
+    wait_for(lambda: path.exists() and path.read_text().endswith("\n"))
     return path.read_text()
 
 
@@ -253,7 +250,4 @@ def test_exec_file_background_keeps_the_text_until_the_command_ends(box: Sandbox
     assert "deprecated" in done.stderr
     path = Path(wait_for_file(box.folder / "path").strip())
     assert (box.folder / "text").read_text() == TEXT
-    deadline = time.monotonic() + 30
-    while path.parent.exists():
-        assert time.monotonic() < deadline, "the folder stays"
-        time.sleep(0.01)
+    wait_for(lambda: not path.parent.exists())

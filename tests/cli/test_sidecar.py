@@ -14,8 +14,8 @@ import pytest
 from secrettool.cli.app import run
 from secrettool.errors import Outcome
 from tests.interop.gitops import KEY_FILE, ROOT
-from tests.interop.peers.process import wait_for
 from tests.interop.sidecars import secret
+from tests.waiting import wait_for
 
 CANARY = "canary-44fe"
 SECRET = secret("db", "shop", password=CANARY)

@@ -13,7 +13,7 @@ import pytest
 from tests.deploy.manifests import built, moved
 from tests.interop.peers.apiclient import APPLY, ApiError, Client, Json
 from tests.interop.peers.apiserver import PATIENCE, ApiServer
-from tests.interop.peers.process import wait_for
+from tests.waiting import wait_for
 
 PLACES: Final = ("secrettool", "shop", "flux-system", "monitoring")
 """The namespaces that the manifests name. Each test has its own, since the server is shared."""

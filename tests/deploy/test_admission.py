@@ -14,7 +14,7 @@ from tests.deploy.installed import PLACEHOLDER, REAL, refusal, store
 from tests.deploy.manifests import built, with_components
 from tests.interop.peers.apiclient import MERGE, ApiError, Client, Json
 from tests.interop.peers.apiserver import PATIENCE, ApiServer
-from tests.interop.peers.process import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.real
 

@@ -22,7 +22,8 @@ from tests.interop.gitops import KEY_FILE, sealed
 from tests.interop.peers import missing
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import PATIENCE, ApiServer
-from tests.interop.peers.process import RUNNING, answers, free_ports, serving, wait_for
+from tests.interop.peers.process import RUNNING, answers, free_ports, serving
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.real
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,18 +26,12 @@ from secrettool.sidecar.state import NoRecorder
 from tests.interop.gitops import KEY_FILE, ROOT, sealed, values, write_tree
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import Account, ApiServer, Request, Rule
-from tests.interop.peers.process import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 CANARY = "canary-5e1d"
-PATIENCE = 30.0
 WRITES = ("create", "patch", "update", "delete")
 ENVIRON = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
 LEAST = Rule(["get", "patch", "create"], ["secrets"])
-
-
-def soon(happened: Callable[[], object]) -> None:
-    """Wait until something has happened."""
-    wait_for(lambda: bool(happened()), seconds=PATIENCE)
 
 
 def secret(name: str, namespace: str | None = None, *, annotations: dict[str, str] | None = None, **entries: str) -> str:
@@ -188,11 +182,11 @@ class Program:
 
     def wait_for_passes(self, count: int) -> None:
         """Wait until so many passes have ended."""
-        wait_for(lambda: len(self.passes()) >= count, seconds=PATIENCE)
+        wait_for(lambda: len(self.passes()) >= count)
 
     def wait_for_pass(self, **facts: Any) -> None:
         """Wait for a pass with these facts."""
-        wait_for(lambda: any(facts.items() <= line.items() for line in self.passes()), seconds=PATIENCE)
+        wait_for(lambda: any(facts.items() <= line.items() for line in self.passes()))
 
 
 def actions(report: Report | Applied) -> dict[str, str]:

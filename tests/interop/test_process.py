@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.gitops import ROOT
-from tests.interop.peers.process import LOOPBACK, RUNNING, ServerFailed, answers, free_ports, serving, wait_for, workspace
+from tests.interop.peers.process import LOOPBACK, RUNNING, ServerFailed, answers, free_ports, serving, workspace
+from tests.waiting import wait_for
 
 ENVIRON = {"PATH": os.environ.get("PATH", os.defpath)}
 

@@ -24,8 +24,8 @@ from tests.interop.peers import faults
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.faults import Answer, Asked
-from tests.interop.peers.process import wait_for
 from tests.interop.peers.vault import Vault
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.real
 

@@ -19,7 +19,8 @@ from secrettool.errors import Outcome
 from tests.interop.gitops import KEY_FILE
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
-from tests.interop.sidecars import CANARY, LEAST, PATIENCE, Place, secret, soon
+from tests.interop.sidecars import CANARY, LEAST, Place, secret
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
@@ -106,12 +107,12 @@ def test_new_artifact_starts_a_pass_and_a_corrupt_one_changes_nothing(place: Pla
     with place.running(config) as program:
         program.wait_for_pass(cause="source")  # no artifact yet
         artifacts.put(place, "r1", db=secret("db", password="first"))
-        soon(lambda: place.value() == "first")
+        wait_for(lambda: place.value() == "first")
         artifacts.put(place, "r2", digest="sha256:" + "0" * 64, db=secret("db", password="evil"))
-        soon(lambda: any("not the one that its digest names" in line["message"] for line in program.lines()))
+        wait_for(lambda: any("not the one that its digest names" in line["message"] for line in program.lines()))
         artifacts.put(place, "r3", db=secret("db", password=CANARY))
-        soon(lambda: place.value() == CANARY)
-        soon(lambda: place.events("SourceUnavailable"))
+        wait_for(lambda: place.value() == CANARY)
+        wait_for(lambda: place.events("SourceUnavailable"))
         (applied, *_) = place.events("Applied")
         assert applied["regarding"] == {"apiVersion": f"{FLUX}/v1", "kind": "GitRepository", "namespace": place.namespace, "name": "fleet"}
         program.end()
@@ -128,7 +129,7 @@ def test_folder_that_somebody_tidied_away_is_made_again(place: Place, artifacts:
             if (Path("/dev/shm") / name / "deploy" / "db.yaml").exists():
                 shutil.rmtree(f"/dev/shm/{name}")
         place.api.admin.delete("Secret", "db", place.namespace)
-        soon(lambda: place.value() == CANARY)
+        wait_for(lambda: place.value() == CANARY)
 
 
 def test_archive_that_leads_out_is_refused(place: Place, artifacts: Artifacts, tmp_path: Path) -> None:

@@ -26,10 +26,11 @@ from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.faults import Answer, Asked, FaultyServer
 from tests.interop.peers.faults import running as faulty
 from tests.interop.peers.marked import mark
-from tests.interop.peers.process import LOOPBACK, NotInTime, free_ports, wait_for
+from tests.interop.peers.process import LOOPBACK, free_ports
 from tests.interop.peers.watching import Watched, needles, watched
 from tests.interop.sidecars import LEAST, Place
 from tests.loopback import QuietHandler, listening
+from tests.waiting import NotInTime, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 

@@ -17,7 +17,8 @@ from tests.interop.peers import apiserver
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
 from tests.interop.peers.process import RUNNING, workspace
-from tests.interop.sidecars import CANARY, LEAST, PATIENCE, Place, secret, soon
+from tests.interop.sidecars import CANARY, LEAST, Place, secret
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("sidecar")]
 
@@ -43,7 +44,7 @@ def test_changed_folder_starts_a_pass_before_the_interval_is_over(place: Place) 
     with place.running(place.config(interval=SLOW)) as program:
         program.wait_for_pass(result="done")
         place.write(db=secret("db", password=CANARY))
-        soon(lambda: place.value() == CANARY)
+        wait_for(lambda: place.value() == CANARY)
         assert program.end() == Outcome.DONE
     assert CANARY not in program.log.read_text(encoding="utf-8")
 
@@ -69,11 +70,11 @@ def test_hangup_without_change_is_a_look_and_after_drift_a_pass(place: Place) ->
         program.wait_for_pass(result="done")
         before = len(place.requests())
         program.process.send_signal(signal.SIGHUP)
-        soon(lambda: len(place.requests()) > before)
+        wait_for(lambda: len(place.requests()) > before)
         assert len(program.passes()) == 1
         place.api.admin.delete("Secret", "db", place.namespace)
         program.process.send_signal(signal.SIGHUP)
-        soon(lambda: place.value() == CANARY)
+        wait_for(lambda: place.value() == CANARY)
         assert len(program.passes()) == 2
 
 
@@ -83,7 +84,7 @@ def test_drift_is_corrected_after_the_interval_and_nothing_else_is_written(place
         program.wait_for_passes(4)
         assert len(place.writes()) == 1
         place.api.admin.delete("Secret", "db", place.namespace)
-        soon(lambda: place.value() == CANARY)
+        wait_for(lambda: place.value() == CANARY)
     assert len(place.writes()) == 2
 
 
@@ -125,7 +126,7 @@ def test_source_that_vanishes_leaves_everything_and_comes_back(place: Place) -> 
         assert place.value() == "first"
         write_tree(place.folder / "away", {"db.yaml": secret("db", password=CANARY)})
         (place.folder / "away").rename(place.tree)
-        soon(lambda: place.value() == CANARY)
+        wait_for(lambda: place.value() == CANARY)
 
 
 def test_broken_key_leaves_the_former_one_and_another_one_is_taken(place: Place) -> None:
@@ -135,13 +136,13 @@ def test_broken_key_leaves_the_former_one_and_another_one_is_taken(place: Place)
     with place.running(place.config(source)) as program:
         program.wait_for_pass(result="done")
         (keys / "main.agekey").write_text("AGE-SECRET-KEY-1BROKEN\n", encoding="utf-8")
-        soon(lambda: any("cannot be used" in line["message"] for line in program.lines()))
+        wait_for(lambda: any("cannot be used" in line["message"] for line in program.lines()))
         place.write(db=secret("db", password="second"))
-        soon(lambda: place.value() == "second")
+        wait_for(lambda: place.value() == "second")
         (keys / "main.agekey").unlink()  # the key is removed
-        soon(lambda: sum("cannot be used" in line["message"] for line in program.lines()) == 2)
+        wait_for(lambda: sum("cannot be used" in line["message"] for line in program.lines()) == 2)
         (keys / "other.agekey").write_bytes(KEY_FILE.read_bytes())
-        soon(lambda: any(line["message"].startswith("other keys") for line in program.lines()))
+        wait_for(lambda: any(line["message"].startswith("other keys") for line in program.lines()))
         assert "BROKEN" not in program.log.read_text(encoding="utf-8")
 
 
@@ -163,7 +164,7 @@ def test_revoked_right_is_reported_and_a_new_one_is_used(place: Place) -> None:
         assert any("403 Forbidden" in line["message"] for line in program.lines())
         place.api.admin.delete("Secret", "db", place.namespace)
         place.api.admin.patch("Role", place.account.name, place.namespace, {"rules": role["rules"]}, version="rbac.authorization.k8s.io/v1")
-        soon(lambda: place.value() == CANARY)
+        wait_for(lambda: place.value() == CANARY)
 
 
 def test_api_server_that_is_restarted_is_found_again(tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -182,7 +183,7 @@ def test_api_server_that_is_restarted_is_found_again(tmp_path: Path, request: py
             server.admin.close()
             program.wait_for_pass(cause="apply")
             running.restart(fixtures.PLAIN_ENVIRONMENT)
-            soon(lambda: program.passes()[-1]["result"] == "unchanged")
+            wait_for(lambda: program.passes()[-1]["result"] == "unchanged")
         assert place.value() == CANARY
 
 
@@ -207,12 +208,12 @@ def test_da_51_one_replica_works_and_the_other_takes_over(place: Place) -> None:
             assert two.passes() == []
             one.kill()  # without giving it up
             place.write(db=secret("db", password=CANARY))
-            soon(lambda: place.value() == CANARY)
+            wait_for(lambda: place.value() == CANARY)
             assert lease()["spec"]["holderIdentity"].startswith("two_")
             assert lease()["spec"]["leaseTransitions"] == 1
             with place.running(config, pod="one") as again:
                 assert two.end() == Outcome.DONE
-                soon(lambda: lease()["spec"]["holderIdentity"].startswith("one_"))
+                wait_for(lambda: lease()["spec"]["holderIdentity"].startswith("one_"))
                 again.wait_for_passes(1)
 
 
@@ -232,7 +233,7 @@ def test_da_51_a_lease_that_was_taken_stops_applying_at_once(place: Place) -> No
         program.wait_for_pass(result="done")
         spec = {"holderIdentity": "somebody", "leaseDurationSeconds": 3600}
         place.api.admin.patch("Lease", "secrettool-main", place.namespace, {"spec": spec}, version="coordination.k8s.io/v1")
-        soon(lambda: any(line["message"] == "the Lease was lost" for line in program.lines()))
+        wait_for(lambda: any(line["message"] == "the Lease was lost" for line in program.lines()))
         place.write(db=secret("db", password="second"))
         count, before = len(program.passes()), len(place.writes())
         program.process.send_signal(signal.SIGHUP)
@@ -240,7 +241,7 @@ def test_da_51_a_lease_that_was_taken_stops_applying_at_once(place: Place) -> No
         assert len(program.passes()) == count
         assert [each for each in place.writes()[before:] if "/secrets/" in each.path] == []
         place.api.admin.patch("Lease", "secrettool-main", place.namespace, {"spec": {"holderIdentity": ""}}, version="coordination.k8s.io/v1")
-        soon(lambda: place.value() == "second")
+        wait_for(lambda: place.value() == "second")
 
 
 def test_sources_spread_over_replicas_with_a_lease_each(place: Place) -> None:
@@ -267,11 +268,11 @@ def test_da_52_events_tell_what_happened_and_repeat_in_a_series(place: Place) ->
     place.grant(*EVENTS)
     place.write(db=secret("db", password=CANARY))
     with place.running(place.config(events=True), pod="pod-7") as program:
-        soon(lambda: place.events("Applied"))
+        wait_for(lambda: place.events("Applied"))
         place.api.admin.delete("Secret", "db", place.namespace)
-        soon(lambda: place.events("DriftCorrected") or len(place.events("Applied")) > 1 or place.events("Applied")[0].get("series"))
+        wait_for(lambda: place.events("DriftCorrected") or len(place.events("Applied")) > 1 or place.events("Applied")[0].get("series"))
         place.write(db=secret("db", password=CANARY).replace("GCM,data:", "GCM,data:AA", 1))
-        soon(lambda: place.events("DecryptFailed"))
+        wait_for(lambda: place.events("DecryptFailed"))
         program.end()
     (failed,) = place.events("DecryptFailed")
     assert failed["type"] == "Warning"
@@ -292,7 +293,7 @@ def test_no_value_and_no_key_is_told_anywhere(place: Place) -> None:
         program.wait_for_pass(result="done")
         place.put("db", manager="helm", owner="main", password="their-" + CANARY)
         program.wait_for_pass(cause="conflict")
-        soon(lambda: place.events("ApplyConflict"))
+        wait_for(lambda: place.events("ApplyConflict"))
         process = Path(f"/proc/{program.process.pid}")
         environ = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
         program.end()

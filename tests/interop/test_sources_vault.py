@@ -22,8 +22,9 @@ from tests.interop.peers import faults
 from tests.interop.peers.apiserver import ApiServer
 from tests.interop.peers.faults import Answer, FaultyServer
 from tests.interop.peers.oidc import OidcIssuer
-from tests.interop.peers.process import LOOPBACK, free_ports, serving, wait_for
+from tests.interop.peers.process import LOOPBACK, free_ports, serving
 from tests.interop.peers.vault import READER, ROLE, TRANSIT_USER, Vault, VaultRefused
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.real
 

@@ -16,8 +16,8 @@ from secrettool.errors import Outcome
 from secrettool.fs import is_in_memory
 from tests.interop.gitops import KEY_FILE, RECIPIENT, ROOT, command, write_tree
 from tests.interop.peers import missing
-from tests.interop.peers.process import wait_for
 from tests.interop.sidecars import CANARY, secret
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.real
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.interop.peers.apiclient import ApiError, Client, Json
-from tests.interop.peers.process import LOOPBACK, answers, free_ports, serving, wait_for
+from tests.interop.peers.process import LOOPBACK, answers, free_ports, serving
+from tests.waiting import wait_for
 
 CLUSTER_ISSUER: Final = Path(__file__).with_name("cluster-issuer.yaml")
 RBAC: Final = "rbac.authorization.k8s.io"

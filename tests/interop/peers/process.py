@@ -13,12 +13,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
+
+from tests.waiting import NotInTime, wait_for
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(20000, 32768)
@@ -32,10 +33,6 @@ TAIL = 12
 
 class ServerFailed(Exception):
     """A server ended or did not become ready; the text holds the end of its log."""
-
-
-class NotInTime(Exception):
-    """What was waited for did not happen."""
 
 
 class Server:
@@ -90,19 +87,6 @@ def free_ports(count: int) -> list[int]:
             probe.bind((LOOPBACK, port))
             found.add(port)
     return list(found)
-
-
-def wait_for(happened: Callable[[], bool], *, seconds: float) -> None:
-    """Look until something has happened.
-
-    Raises:
-        NotInTime: It has not, after that many seconds.
-    """
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            raise NotInTime(f"nothing after {seconds:g} s")
-        time.sleep(PAUSE)
 
 
 def fetched(port: int, path: str) -> bytes:
@@ -161,7 +145,7 @@ def serving(
 
     try:
         try:
-            wait_for(settled, seconds=seconds)
+            wait_for(settled, seconds=seconds, pause=PAUSE)
         except NotInTime:
             raise ServerFailed(f"{name} was not ready after {seconds:g} s; {log} ends with\n{server.tail()}") from None
         yield server

@@ -20,7 +20,8 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.interop.peers.oidc import REF, REPOSITORY, OidcIssuer
-from tests.interop.peers.process import LOOPBACK, free_ports, serving, wait_for
+from tests.interop.peers.process import LOOPBACK, PAUSE, free_ports, serving
+from tests.waiting import wait_for
 
 ROLE = "patch-secrets"
 """The role of every login; it has `READER`."""
@@ -167,7 +168,7 @@ class Vault:
             yield
         finally:
             self.api("PUT", "sys/unseal", {"key": self._unseal_key()})
-            wait_for(self.active, seconds=30)
+            wait_for(self.active, pause=PAUSE)
 
     def started(self) -> bool:
         """Whether it answers and has said by what it is unsealed, which it does a moment later.

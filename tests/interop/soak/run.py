@@ -13,10 +13,9 @@ from typing import Final, NamedTuple
 
 from secrettool.errors import Outcome
 from tests.interop.peers.apiserver import ApiServer
-from tests.interop.peers.process import NotInTime, wait_for
-from tests.interop.sidecars import PATIENCE
 from tests.interop.soak.samples import TOLERANCE, Sample, Verdict, judged, sample, table
 from tests.interop.soak.scene import MEMORY, Scene, happenings, web
+from tests.waiting import PATIENCE, NotInTime, wait_for
 
 SECOND: Final = 1.0
 

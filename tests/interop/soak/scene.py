@@ -25,9 +25,10 @@ import yaml
 from tests.interop.gitops import KEY_FILE, sealed, values, write_tree
 from tests.interop.peers.apiclient import Json
 from tests.interop.peers.apiserver import ApiServer, Rule
-from tests.interop.peers.process import LOOPBACK, free_ports, wait_for
-from tests.interop.sidecars import PATIENCE, Place, Program
+from tests.interop.peers.process import LOOPBACK, free_ports
+from tests.interop.sidecars import Place, Program
 from tests.loopback import QuietHandler, listening
+from tests.waiting import PATIENCE, wait_for
 
 MEMORY: Final = Path("/dev/shm")
 SECRETS: Final = 20

@@ -28,7 +28,6 @@ from tests.loopback import QuietHandler, listening
 
 Json = dict[str, Any]
 TOKEN = "token-of-nobody"
-PATIENCE = 20.0
 
 
 class Asked(NamedTuple):
@@ -216,14 +215,6 @@ class FolderServer:
 def _client() -> PlainClient:
     """One for all: reading the certificates of the system takes longer than most tests."""
     return PlainClient(Login("http://127.0.0.1", (None, None), TOKEN, None))
-
-
-def soon(happened: Callable[[], object]) -> None:
-    """Wait until something has happened; looks more often than `wait_for`, since here it takes milliseconds."""
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end, f"nothing after {PATIENCE:g} s"
-        time.sleep(0.005)
 
 
 def plural(kind: str) -> str:

@@ -13,7 +13,8 @@ from secrettool.cluster.apiserver import ApiServer
 from secrettool.objects import Ref
 from secrettool.sidecar import events as eventing
 from secrettool.sidecar.events import API_VERSION, CONTROLLER, FOLD_SECONDS, MAX_NOTE, MAX_WAITING, Events, Reason
-from tests.unit.cluster.apiserving import PATIENCE, FolderServer, Json, serving, soon
+from tests.unit.cluster.apiserving import FolderServer, Json, serving
+from tests.waiting import PATIENCE, wait_for
 
 POD = Ref("v1", "Pod", "default", "sidecar-0")
 
@@ -107,7 +108,7 @@ def test_da_52_only_the_same_is_folded(stage: Stage) -> None:
 def test_da_52_an_event_that_was_deleted_is_made_again(stage: Stage) -> None:
     stage.events.start()
     stage.tell()
-    soon(lambda: stage.server.folder.list_objects(API_VERSION, "Event", "default"))
+    wait_for(lambda: stage.server.folder.list_objects(API_VERSION, "Event", "default"))
     (found,) = stage.server.folder.list_objects(API_VERSION, "Event", "default")
     head = found["metadata"]
     ref = Ref(API_VERSION, "Event", "default", head["name"])

@@ -14,7 +14,8 @@ from secrettool.cluster.apiserver import ApiServer
 from secrettool.objects import Ref
 from secrettool.sidecar import lease as leasing
 from secrettool.sidecar.lease import API_VERSION, DURATION, RENEW_DEADLINE, Lease, Seats
-from tests.unit.cluster.apiserving import Asked, FolderServer, Json, serving, soon
+from tests.unit.cluster.apiserving import Asked, FolderServer, Json, serving
+from tests.waiting import wait_for
 
 REF = Ref(API_VERSION, "Lease", "default", "secrettool-main")
 
@@ -54,7 +55,7 @@ class Stage:
     def rounds(self, number: int = 3) -> None:
         """Wait until so many more requests have come in."""
         before = len(self.server.asked)
-        soon(lambda: len(self.server.asked) >= before + number)
+        wait_for(lambda: len(self.server.asked) >= before + number)
 
 
 @pytest.fixture
@@ -73,17 +74,17 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 def test_da_51_a_lease_that_is_not_there_is_made(stage: Stage) -> None:
     replica = stage.replica()
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     spec = stage.spec()
     assert (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"]) == ("a", DURATION, 0)
     assert spec["acquireTime"].endswith("Z")
-    soon(lambda: stage.changes == ["a"])
+    wait_for(lambda: stage.changes == ["a"])
     assert (replica.is_alive(), replica.error, repr(replica)) == (True, None, "<Lease secrettool-main held>")
 
 
 def test_da_51_it_is_renewed_while_its_holder_lives(stage: Stage) -> None:
     replica = stage.replica()
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     first = stage.spec()
     for _ in range(5):
         stage.now += RENEW_DEADLINE - 1
@@ -98,7 +99,7 @@ def test_da_51_it_is_renewed_while_its_holder_lives(stage: Stage) -> None:
 @pytest.mark.parametrize("holder", ["", None, "a"])
 def test_da_51_one_that_nobody_has_is_taken_at_once(stage: Stage, holder: str | None) -> None:
     stage.put(holder, leaseTransitions=4)
-    soon(stage.replica("a").is_held)
+    wait_for(stage.replica("a").is_held)
     assert (stage.spec()["holderIdentity"], stage.spec()["leaseTransitions"]) == ("a", 5)
 
 
@@ -111,7 +112,7 @@ def test_da_51_another_ones_is_taken_when_it_stayed_the_same_for_its_duration(st
     stage.rounds()
     assert (replica.is_held(), stage.server.writes(), repr(replica)) == (False, [], "<Lease secrettool-main not held>")
     stage.now += 1
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     assert (stage.spec()["holderIdentity"], stage.spec()["leaseTransitions"]) == ("a", 1)
 
 
@@ -129,11 +130,11 @@ def test_da_51_one_that_is_renewed_is_never_taken(stage: Stage) -> None:
 def test_da_51_who_was_replaced_stops_at_once(stage: Stage) -> None:
     seats = Seats(1)
     replica = stage.replica(seats=seats)
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     assert not seats.take()
     stage.put("other")
-    soon(lambda: not replica.is_held())
-    soon(lambda: stage.changes == ["a", "a"])
+    wait_for(lambda: not replica.is_held())
+    wait_for(lambda: stage.changes == ["a", "a"])
     stage.rounds()
     assert stage.spec()["holderIdentity"] == "other"
     assert seats.take()
@@ -141,26 +142,26 @@ def test_da_51_who_was_replaced_stops_at_once(stage: Stage) -> None:
 
 def test_da_51_who_cannot_renew_counts_itself_out_before_others_may(stage: Stage) -> None:
     replica = stage.replica()
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     stage.server.refuse = lambda asked: 403 if asked.method == "PUT" else None
-    soon(lambda: replica.error is not None)
+    wait_for(lambda: replica.error is not None)
     stage.now += RENEW_DEADLINE - 1
     stage.rounds()
     assert replica.is_held()
     stage.now += 1.5
     assert not replica.is_held()
     assert RENEW_DEADLINE < DURATION
-    soon(lambda: len(stage.changes) >= 2)
+    wait_for(lambda: len(stage.changes) >= 2)
     assert stage.spec()["holderIdentity"] == "a"
     assert "canary" not in f"{replica.error!r}{replica.error}"
     stage.server.refuse = lambda _: None
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     assert replica.error is None
 
 
 def test_da_51_a_request_that_hangs_does_not_keep_it(stage: Stage) -> None:
     replica = stage.replica()
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     stage.server.hold.clear()
     stage.now += RENEW_DEADLINE + 1
     assert not replica.is_held()
@@ -169,26 +170,26 @@ def test_da_51_a_request_that_hangs_does_not_keep_it(stage: Stage) -> None:
 
 def test_da_51_stopping_gives_it_up_so_that_another_has_it_at_once(stage: Stage) -> None:
     first, second = stage.replica("a"), None
-    soon(first.is_held)
+    wait_for(first.is_held)
     second = stage.replica("b")
     stage.rounds()
     assert not second.is_held()
     first.stop()
     assert (first.is_held(), first.is_alive()) == (False, False)
-    soon(second.is_held)
+    wait_for(second.is_held)
     assert (stage.spec()["holderIdentity"], stage.spec()["leaseTransitions"]) == ("b", 1)
 
 
 def test_da_51_what_is_given_up_has_no_holder_and_expires(stage: Stage) -> None:
     replica = stage.replica()
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     replica.stop()
     assert (stage.spec()["holderIdentity"], stage.spec()["leaseDurationSeconds"]) == ("", 1)
 
 
 def test_da_51_one_that_cannot_be_given_up_expires_by_itself(stage: Stage) -> None:
     replica = stage.replica()
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     stage.server.refuse = lambda _: 403
     replica.stop()
     assert replica.error is not None
@@ -212,23 +213,23 @@ def test_da_51_of_many_replicas_one_has_it(stage: Stage) -> None:
         return number
 
     for _ in range(5):
-        soon(lambda: held() == 1)
+        wait_for(lambda: held() == 1)
         for _ in range(20):
             stage.rounds(1)
             held()
         stage.now += DURATION - 1
-    soon(lambda: held() == 1)
+    wait_for(lambda: held() == 1)
 
 
 def test_da_51_a_replica_holds_no_more_leases_than_it_may(stage: Stage) -> None:
     seats = Seats(1)
     first = stage.replica(seats=seats)
-    soon(first.is_held)
+    wait_for(first.is_held)
     second = stage.replica(seats=seats, ref=REF._replace(name="secrettool-other"))
     stage.rounds(6)
     assert not second.is_held()
     first.stop()
-    soon(second.is_held)
+    wait_for(second.is_held)
 
 
 @pytest.mark.parametrize("status", [403, 409, 422])
@@ -239,11 +240,11 @@ def test_da_51_a_seat_is_given_back_when_the_lease_could_not_be_had(stage: Stage
     stage.server.refuse = refuse
     seats = Seats(1)
     replica = stage.replica(seats=seats)
-    soon(lambda: replica.error is not None)
+    wait_for(lambda: replica.error is not None)
     stage.rounds(4)
     assert not replica.is_held()
     stage.server.refuse = lambda _: None
-    soon(replica.is_held)
+    wait_for(replica.is_held)
     assert not seats.take()
 
 

@@ -25,8 +25,8 @@ from secrettool.sidecar.source_dir import DirOrigin
 from secrettool.sidecar.state import NoRecorder, SourceState
 from secrettool.sidecar.supervisor import first_board
 from tests.interop.gitops import KEY_FILE
-from tests.interop.peers.process import wait_for
 from tests.interop.sidecars import secret
+from tests.waiting import wait_for
 
 CANARY = "canary-0c3a"
 IDENTITY = KEY_FILE.read_bytes()

@@ -17,7 +17,7 @@ import pytest
 from secrettool.errors import ConfigError, Outcome
 from secrettool.sidecar.config import Layout, PostAfter, RenderSettings, SignalAfter
 from secrettool.sidecar.rendering import Renderer, payload
-from tests.interop.peers.process import wait_for
+from tests.waiting import wait_for
 
 CANARY = "canary-91c4"
 
@@ -160,7 +160,7 @@ while True:
         process.stdout.readline()
         made = renderer(tmp_path / "t", after=SignalAfter(name, "USR1"))
         assert made.run([secret(a="1")], [True]).warning == ""
-        wait_for(said.exists, seconds=10)
+        wait_for(lambda: said.exists() and said.read_text(encoding="utf-8") == "x")
         assert made.run([secret(a="1")], [True]).warning == ""
         process.send_signal(signal.SIGKILL)
     assert f"no process {name}" in made.run([secret(a="2")], [True]).warning

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from secrettool.sidecar.serving import serving
 from secrettool.sidecar.state import Board
 from secrettool.sidecar.wsgi import Application, Request, Response, Route
 from tests.unit.sidecar.serving import NOW, secret, served, source
+from tests.waiting import wait_for
 
 PATHS = ["/livez", "/readyz", "/startupz", "/metrics", "/status", "/", "/nothing"]
 
@@ -131,10 +131,7 @@ def test_after_the_end_nothing_listens_and_no_thread_is_left() -> None:
 
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
-    end = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < end:
-        time.sleep(0.02)
-    assert threading.active_count() <= before
+    wait_for(lambda: threading.active_count() <= before)
 
 
 def test_a_port_that_is_taken_is_an_error_of_the_configuration() -> None:

@@ -17,8 +17,9 @@ from secrettool.sidecar import source_flux
 from secrettool.sidecar.config import FluxSource
 from secrettool.sidecar.origin import SourceUnavailable
 from secrettool.sidecar.source_flux import FluxOrigin
-from tests.unit.cluster.apiserving import FolderServer, Json, serving, soon
+from tests.unit.cluster.apiserving import FolderServer, Json, serving
 from tests.unit.sidecar.artifacts import KIND, V1, Artifacts, Page, digest, packed, repository, serving_artifacts
+from tests.waiting import wait_for
 
 V1BETA2 = "source.toolkit.fluxcd.io/v1beta2"
 
@@ -222,11 +223,11 @@ def test_watch_wakes_for_each_artifact_and_for_nothing_else(stage: Stage) -> Non
     woken: list[int] = []
     artifact = stage.publish(a="a: 1\n")
     stage.origin.watch(lambda: woken.append(1))
-    soon(lambda: len(woken) == 1)
+    wait_for(lambda: len(woken) == 1)
     stage.server.put(repository(artifact, labels={"other": "label"}))
     stage.server.put(repository(None))
     stage.publish("main@sha1-2", b="b: 2\n")
-    soon(lambda: len(woken) == 2)
+    wait_for(lambda: len(woken) == 2)
     stage.origin.close()
     seen = len(stage.server.asked)
     stage.publish("main@sha1-3", c="c: 3\n")
@@ -248,7 +249,7 @@ def test_watch_goes_on_after_a_failure(stage: Stage, monkeypatch: pytest.MonkeyP
     stage.server.refuse = refuse
     stage.publish(a="a: 1\n")
     stage.origin.watch(lambda: woken.append(1))
-    soon(lambda: woken == [1])
+    wait_for(lambda: woken == [1])
     assert len(refused) == 1
 
 
@@ -256,9 +257,9 @@ def test_watch_of_an_object_that_is_deleted_begins_again(stage: Stage) -> None:
     woken: list[int] = []
     stage.publish(a="a: 1\n")
     stage.origin.watch(lambda: woken.append(1))
-    soon(lambda: woken == [1])
+    wait_for(lambda: woken == [1])
     (file,) = stage.server.path.rglob("*fleet*")
     file.unlink()
-    soon(lambda: sum("watch" in each.query for each in stage.server.asked) > 1)
+    wait_for(lambda: sum("watch" in each.query for each in stage.server.asked) > 1)
     stage.publish("main@sha1-2", a="a: 2\n")
-    soon(lambda: woken == [1, 1])
+    wait_for(lambda: woken == [1, 1])

@@ -23,8 +23,9 @@ from secrettool.sidecar.state import NoRecorder, SourceState
 from secrettool.sidecar.supervisor import Outside, Pod, Supervisor, first_board, stdin_reader
 from tests.interop.gitops import KEY_FILE, values
 from tests.interop.sidecars import secret
-from tests.unit.cluster.apiserving import FolderServer, Json, serving, soon
+from tests.unit.cluster.apiserving import FolderServer, Json, serving
 from tests.unit.sidecar.artifacts import KIND, V1, repository, serving_artifacts
+from tests.waiting import wait_for
 
 CANARY = "canary-9d2f"
 SECRET = secret("db", "default", password=CANARY)
@@ -149,11 +150,11 @@ def test_a_source_of_flux_is_told_of_by_its_own_events(stage: Stage) -> None:
 def test_it_works_until_it_is_stopped(stage: Stage) -> None:
     made = stage.supervisor(stage.source(), stage.render())
     with stage.running(made):
-        soon(lambda: all(stage.state(made, id_).passes for id_ in ("main", "target")))
+        wait_for(lambda: all(stage.state(made, id_).passes for id_ in ("main", "target")))
         assert made.is_alive()
         (stage.tree / "db.yaml").write_text(secret("db", "default", password="second"), encoding="utf-8")
-        soon(lambda: stage.value() == "second")
-        soon(lambda: (stage.folder / "target/default/db/password").read_text(encoding="utf-8") == "second")
+        wait_for(lambda: stage.value() == "second")
+        wait_for(lambda: (stage.folder / "target/default/db/password").read_text(encoding="utf-8") == "second")
     assert [stage.state(made, id_).phase for id_ in ("main", "target")] == ["stopped", "stopped"]
     assert stage.states[id(made)].snapshot().is_stopping
 
@@ -161,16 +162,16 @@ def test_it_works_until_it_is_stopped(stage: Stage) -> None:
 def test_refresh_starts_a_pass_of_one_of_all_and_of_none(stage: Stage) -> None:
     made = stage.supervisor(stage.source(), stage.render())
     with stage.running(made):
-        soon(lambda: all(stage.state(made, id_).passes == 1 for id_ in ("main", "target")))
+        wait_for(lambda: all(stage.state(made, id_).passes == 1 for id_ in ("main", "target")))
         (file,) = stage.server.path.rglob("*secret*db*")
         file.unlink()
         assert not made.refresh("nowhere")
         assert made.refresh("main")
-        soon(lambda: stage.value() == CANARY)
-        soon(lambda: stage.state(made).passes == 2)
+        wait_for(lambda: stage.value() == CANARY)
+        wait_for(lambda: stage.state(made).passes == 2)
         file.unlink()
         assert made.refresh("")
-        soon(lambda: stage.state(made).passes == 3)
+        wait_for(lambda: stage.state(made).passes == 3)
         assert stage.state(made, "target").passes == 1  # a look showed that everything is in its place
     assert ("DriftCorrected", "Pod/sidecar-0") in stage.events()
 
@@ -181,9 +182,9 @@ def test_a_new_artifact_starts_a_pass_at_once(stage: Stage) -> None:
         stage.server.put(repository(artifacts.publish("one", {"db.yaml": SECRET})))
         made = stage.supervisor(stage.source(origin=FluxSource(KIND, "default", "fleet")))
         with stage.running(made):
-            soon(lambda: stage.state(made).revision == "one")
+            wait_for(lambda: stage.state(made).revision == "one")
             stage.server.put(repository(artifacts.publish("two", {"db.yaml": secret("db", "default", password="second")})))
-            soon(lambda: stage.state(made).revision == "two")
+            wait_for(lambda: stage.state(made).revision == "two")
     assert stage.value() == "second"
 
 
@@ -196,13 +197,13 @@ def test_da_51_of_two_replicas_one_works_and_the_other_takes_over(stage: Stage) 
     second = stage.supervisor(stage.source(), pod=Pod("default", "sidecar-1"), leases=leases)
     with stage.running(second):
         with stage.running(first):
-            soon(lambda: stage.state(first).passes + stage.state(second).passes == 1)
+            wait_for(lambda: stage.state(first).passes + stage.state(second).passes == 1)
             leader, other = (first, second) if stage.state(first).is_leader else (second, first)
-            soon(lambda: stage.state(other).phase == "standby")
+            wait_for(lambda: stage.state(other).phase == "standby")
             assert (stage.state(leader).is_leader, stage.state(other).is_leader, stage.state(other).passes) == (True, False, 0)
             assert stage.lease()["holderIdentity"].startswith("sidecar-0_" if leader is first else "sidecar-1_")
-        soon(lambda: stage.state(second).is_leader)
-        soon(lambda: stage.state(second).passes == 1)
+        wait_for(lambda: stage.state(second).is_leader)
+        wait_for(lambda: stage.state(second).passes == 1)
         assert stage.lease()["holderIdentity"].startswith("sidecar-1_")
         assert first.is_alive() is False
     assert stage.lease()["holderIdentity"] == ""
@@ -212,14 +213,14 @@ def test_da_51_of_two_replicas_one_works_and_the_other_takes_over(stage: Stage) 
 def test_da_51_who_lost_the_lease_writes_nothing_more(stage: Stage) -> None:
     made = stage.supervisor(stage.source(), leases=Leases(enabled=True))
     with stage.running(made):
-        soon(lambda: stage.state(made).passes == 1)
+        wait_for(lambda: stage.state(made).passes == 1)
         ref = Ref(leasing.API_VERSION, "Lease", "default", "secrettool-main")
         lease = stage.server.there(ref)
         stage.server.put({**lease, "spec": {**lease["spec"], "holderIdentity": "other"}})
-        soon(lambda: not stage.state(made).is_leader)
+        wait_for(lambda: not stage.state(made).is_leader)
         (stage.tree / "db.yaml").write_text(secret("db", "default", password="second"), encoding="utf-8")
         ticked = stage.state(made).ticked
-        soon(lambda: stage.state(made).ticked > ticked + 0.2)
+        wait_for(lambda: stage.state(made).ticked > ticked + 0.2)
         assert (stage.value(), stage.state(made).phase, stage.state(made).passes) == (CANARY, "standby", 1)
     assert stage.lease()["holderIdentity"] == "other"
 
@@ -228,7 +229,7 @@ def test_da_51_files_are_written_without_a_lease_and_leases_lie_where_that_is_se
     stage.server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}})
     made = stage.supervisor(stage.source(), stage.render(), leases=Leases(enabled=True, namespace="elsewhere", most=1), pod=Pod("default", ""))
     with stage.running(made):
-        soon(lambda: all(stage.state(made, id_).passes == 1 for id_ in ("main", "target")))
+        wait_for(lambda: all(stage.state(made, id_).passes == 1 for id_ in ("main", "target")))
         assert (stage.state(made).lease, stage.state(made, "target").lease) == ("secrettool-main", "")
     leases = stage.server.folder.list_objects(leasing.API_VERSION, "Lease", "elsewhere")
     assert [lease["metadata"]["name"] for lease in leases] == ["secrettool-main"]

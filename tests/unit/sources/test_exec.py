@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from secrettool.sources import exec as programs
 from secrettool.sources.forms import Found
 from secrettool.sources.model import ExecProvider, Form, ProviderSource
 from tests.unit.sources.support import context, failure, resolver, shows_nothing, text
+from tests.waiting import wait_for
 
 PATH = {"PATH": os.environ["PATH"]}
 
@@ -153,10 +153,7 @@ def runs_in(folder: Path) -> bool:
 
 def assert_nothing_runs_in(folder: Path) -> None:
     """Signals take a moment to arrive."""
-    end = time.monotonic() + 20
-    while runs_in(folder):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for(lambda: not runs_in(folder))
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc")
