@@ -163,7 +163,7 @@ def test_refresh_starts_a_pass_of_one_of_all_and_of_none(stage: Stage) -> None:
     made = stage.supervisor(stage.source(), stage.render())
     with stage.running(made):
         wait_for(lambda: all(stage.state(made, id_).passes == 1 for id_ in ("main", "target")))
-        (file,) = stage.server.path.rglob("*secret*db*")
+        (file,) = stage.server.path.rglob("secret-db.yaml")
         file.unlink()
         assert not made.refresh("nowhere")
         assert made.refresh("main")
