@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from secrettool import fs
 from secrettool.cli import output
 from secrettool.cli.manifestfiles import root_of
 from secrettool.cli.targets import files_below
-from secrettool.errors import InputError, Outcome, UsageError
+from secrettool.cli.textfiles import read_bytes
+from secrettool.errors import Outcome, UsageError
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _WITHOUT_SUFFIX = "Kustomization"
@@ -68,9 +68,5 @@ class Tree:
             if os.path.getsize(file) > _LIMIT:
                 output.warning(f"{name}: larger than {_LIMIT} bytes, not checked")
                 continue
-            try:
-                found[name] = fs.read(file)[0].decode("utf-8", "surrogateescape")
-            except InputError as error:
-                error.code = Outcome.CONFIGURATION
-                raise
+            found[name] = read_bytes(file).decode("utf-8", "surrogateescape")
         return found

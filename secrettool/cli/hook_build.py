@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from secrettool import fs
 from secrettool.cli import hookkeys, hookoutput, options, output
 from secrettool.cli.git import repository_above
 from secrettool.cli.streams import write_stdout
-from secrettool.errors import ConfigError, InputError, Outcome, UsageError
+from secrettool.cli.textfiles import read_text
+from secrettool.errors import ConfigError, Outcome, UsageError
 
 if TYPE_CHECKING:
     from secrettool.build.render import Rendered, Surroundings
@@ -232,15 +232,7 @@ def _below(root: str, path: str) -> str:
 def _objects(path: str) -> list[dict[str, Any]]:
     from secrettool.manifests import read
 
-    try:
-        return [manifest.obj for manifest in read(fs.read(path)[0].decode("utf-8"), file=path)]
-    except UnicodeDecodeError:
-        error = ConfigError("not UTF-8 text", code=Outcome.CONFIGURATION)
-        error.file = path
-        raise error from None
-    except InputError as failure:
-        failure.code = Outcome.CONFIGURATION
-        raise
+    return [manifest.obj for manifest in read(read_text(path), file=path)]
 
 
 def _variables(paths: tuple[str, ...]) -> VariableSource:

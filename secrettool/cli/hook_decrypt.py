@@ -9,7 +9,8 @@ import click
 
 from secrettool.cli import hookkeys, hookoutput, options, output
 from secrettool.cli.streams import read_stdin, write_stdout
-from secrettool.errors import FormatError, Outcome
+from secrettool.cli.textfiles import text_of
+from secrettool.errors import Outcome
 
 if TYPE_CHECKING:
     from secrettool.manifests import Manifest
@@ -65,12 +66,7 @@ def command(**given: Any) -> int:
 def _read() -> list[Manifest]:
     from secrettool.manifests import read
 
-    try:
-        return read(read_stdin().decode("utf-8"), file=_NAME)
-    except UnicodeDecodeError:
-        error = FormatError("not UTF-8 text", code=Outcome.CONFIGURATION)
-        error.file = _NAME
-        raise error from None
+    return read(text_of(read_stdin(), _NAME), file=_NAME)
 
 
 def _flattened(manifests: list[Manifest]) -> Iterator[Manifest]:

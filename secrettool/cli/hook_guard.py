@@ -10,7 +10,8 @@ import click
 from secrettool import fs
 from secrettool.cli import hookkeys, hookoutput, options
 from secrettool.cli.streams import read_stdin, write_stdout
-from secrettool.errors import FormatError, Outcome, UsageError
+from secrettool.cli.textfiles import text_of
+from secrettool.errors import Outcome, UsageError
 
 if TYPE_CHECKING:
     from secrettool.findings import Finding, Form
@@ -82,12 +83,7 @@ def _findings(data: bytes, file: str | None, config: HookConfig) -> list[Finding
     from secrettool.manifests import read
 
     name = file or "stdin"
-    try:
-        manifests = read(data.decode("utf-8"), file=name)
-    except UnicodeDecodeError:
-        error = FormatError("not UTF-8 text", code=Outcome.CONFIGURATION)
-        error.file = name
-        raise error from None
+    manifests = read(text_of(data, name), file=name)
     return [Finding.of(error, file=file, line=manifest.line) for manifest in manifests for error in guard([manifest.obj], config)]
 
 

@@ -13,7 +13,8 @@ import click
 
 from secrettool.cli import hookkeys, options
 from secrettool.cli.streams import read_stdin
-from secrettool.errors import FormatError, Outcome, SecrettoolError, UsageError
+from secrettool.cli.textfiles import text_of
+from secrettool.errors import Outcome, SecrettoolError, UsageError
 
 if TYPE_CHECKING:
     from secrettool.cluster.model import Cluster
@@ -121,12 +122,7 @@ def _stream() -> tuple[Object, ...]:
 
     if sys.stdin.isatty():
         raise UsageError("manifests are read from stdin, which is this terminal", code=Outcome.CONFIGURATION)
-    try:
-        return tuple(flatten_lists(manifest.obj for manifest in read(read_stdin().decode("utf-8"), file="stdin")))
-    except UnicodeDecodeError:
-        error = FormatError("not UTF-8 text", code=Outcome.CONFIGURATION)
-        error.file = "stdin"
-        raise error from None
+    return tuple(flatten_lists(manifest.obj for manifest in read(text_of(read_stdin(), "stdin"), file="stdin")))
 
 
 # ---- what is told of an object -------------------------------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from secrettool import fs
 from secrettool.cli.options import F
 from secrettool.cli.streams import asker
-from secrettool.errors import ConfigError, InputError, Outcome
+from secrettool.cli.textfiles import read_bytes, read_text
+from secrettool.errors import ConfigError, Outcome
 
 if TYPE_CHECKING:
     from secrettool.flux import FluxKustomization
@@ -123,7 +123,7 @@ def open_keys(given: Mapping[str, Any]) -> KeySet:
     return KeySet(
         _secret(given["key_secret"]),
         age_secret=_secret(given["age_secret"]),
-        key_files={path: _read(path) for path in given["key_files"]},
+        key_files={path: read_bytes(path, limit=_KEY_LIMIT) for path in given["key_files"]},
         environ=os.environ,
         env_keys=given["env_keys"],
         prompt=asker(),
@@ -144,18 +144,7 @@ def _secret(path: str | None) -> KeySecret | None:
 def _manifests(path: str) -> list[Manifest]:
     from secrettool.manifests import read
 
-    try:
-        return read(_read(path).decode("utf-8"), file=path)
-    except UnicodeDecodeError:
-        raise _bad(path, "not UTF-8 text") from None
-
-
-def _read(path: str) -> bytes:
-    try:
-        return fs.read(path, limit=_KEY_LIMIT)[0]
-    except InputError as error:
-        error.code = Outcome.CONFIGURATION
-        raise
+    return read(read_text(path, limit=_KEY_LIMIT), file=path)
 
 
 def _bad(path: str, message: str) -> ConfigError:

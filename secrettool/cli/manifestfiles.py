@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from secrettool import fs
 from secrettool.cli import output
 from secrettool.cli.git import repository_above
-from secrettool.errors import InputError, Outcome, UsageError
+from secrettool.cli.textfiles import read_text
+from secrettool.errors import FormatError, InputError, Outcome, UsageError
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _WITHOUT_SUFFIX = "Kustomization"
@@ -76,10 +76,7 @@ def _text(file: str) -> str | None:
         output.warning(f"{file}: larger than {_LIMIT} bytes, passed over")
         return None
     try:
-        return fs.read(file)[0].decode("utf-8")
-    except UnicodeDecodeError:
+        return read_text(file)
+    except FormatError:
         output.warning(f"{file}: not UTF-8 text, passed over")
         return None
-    except InputError as error:
-        error.code = Outcome.CONFIGURATION
-        raise

@@ -16,7 +16,8 @@ from secrettool import fs
 from secrettool.cli import output, patchvalues
 from secrettool.cli.patchoptions import STDIN
 from secrettool.cli.streams import read_stdin
-from secrettool.errors import ConfigError, InputError, Outcome, UsageError
+from secrettool.cli.textfiles import read_text
+from secrettool.errors import ConfigError, Outcome, UsageError
 from secrettool.placeholders import DEFAULT_TOKENS
 
 if TYPE_CHECKING:
@@ -111,19 +112,7 @@ def load_map(path: str) -> PatchMap:
         error = ConfigError("there is no such map", hint="`secrettool patch init` writes one; --map names another", code=Outcome.CONFIGURATION)
         error.file = path
         raise error
-    return load(_text(path), file=path)
-
-
-def _text(path: str) -> str:
-    try:
-        return fs.read(path, limit=_LIMIT)[0].decode("utf-8")
-    except UnicodeDecodeError:
-        error = ConfigError("not UTF-8 text", code=Outcome.CONFIGURATION)
-        error.file = path
-        raise error from None
-    except InputError as failure:
-        failure.code = Outcome.CONFIGURATION
-        raise
+    return load(read_text(path, limit=_LIMIT), file=path)
 
 
 # ---- cluster and manifests -----------------------------------------------------------------------------------------------------------------------

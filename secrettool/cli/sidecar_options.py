@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from secrettool import fs
 from secrettool.cli import options
-from secrettool.errors import ConfigError, InputError, Outcome, UsageError
+from secrettool.cli.textfiles import read_text
+from secrettool.errors import Outcome, UsageError
 
 if TYPE_CHECKING:
     from secrettool.sidecar.config import Config
@@ -90,15 +90,7 @@ def load_file(file: str) -> Config:
     """
     from secrettool.sidecar.loading import load
 
-    try:
-        return load(fs.read(file)[0].decode("utf-8"), namespace=_namespace(), file=file)
-    except UnicodeDecodeError:
-        error = ConfigError("not UTF-8 text", code=Outcome.CONFIGURATION)
-        error.file = file
-        raise error from None
-    except InputError as failure:
-        failure.code = Outcome.CONFIGURATION
-        raise
+    return load(read_text(file), namespace=_namespace(), file=file)
 
 
 def _from_options(given: Mapping[str, Any]) -> Config:
