@@ -39,7 +39,8 @@ check: format-check lint types layers unused help-texts workflows spelling hosts
 real-programs: $(VENV)/.made
 	@$(PY) -m tests.interop.programs $(PROGRAMS)
 
-# Tests that share a server run in one worker; they mostly wait, so there are more workers than processors. The programs are put on PATH for those that start each other, such as age its plugin.
+# Tests that share a server run in one worker; they mostly wait, so there are more workers than processors. The programs are
+# put on PATH for those that start each other, such as age its plugin.
 test-real: $(VENV)/.test real-programs
 	@PATH="$$($(PY) -m tests.interop.programs --path):$$PATH" $(PY) -m pytest -q -rs -n $(REAL_JOBS) --dist loadgroup -m real
 

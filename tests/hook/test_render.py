@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from secrettool import fs
 from secrettool.build.render import Rendered, Surroundings, applied, render
 from secrettool.errors import GuardError, HookError, UnsafePath
 from secrettool.flux import FluxKustomization, FluxVersion
+from secrettool.fs import workspace
 from secrettool.hook.keyset import KeySet
 from secrettool.hook.model import HookConfig
 from secrettool.hook.withoutkeys import MARKER, NoKeys
@@ -326,14 +329,24 @@ def test_da_43_a_pipe_does_not_stop_the_build(tmp_path: Path, environ: dict[str,
 # ---- nothing left, nothing shown -------------------------------------------------------------------------------------------------------------------
 
 
-def test_da_44_the_source_is_not_written_to_and_the_copy_is_gone(tmp_path: Path, environ: dict[str, str], keys: KeySet) -> None:
+def test_da_44_the_source_is_not_written_to_and_the_copy_is_gone(
+    tmp_path: Path, environ: dict[str, str], keys: KeySet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {f"app/{NAME}": "secretGenerator: [{name: g, envs: [a.env]}]\n", "app/a.env": sealed(f"A={CANARY}\n", "dotenv")}
     root = tree(tmp_path / "r", files)
-    memory = {entry.name for entry in Path("/dev/shm").iterdir()}
+    made: list[str] = []
+
+    @contextmanager
+    def recorded(*, allow_disk: bool) -> Iterator[str]:
+        with fs.memory_directory(allow_disk=allow_disk) as folder:
+            made.append(folder)
+            yield folder
+
+    monkeypatch.setattr(workspace, "memory_directory", recorded)
     flux = flux_of(path="app", namePrefix="p-", **DECRYPTING)
     assert build(root, environ, keys, flux=flux).check().objects
     assert {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()} == files
-    assert {entry.name for entry in Path("/dev/shm").iterdir()} <= memory
+    assert [os.path.exists(folder) for folder in made] == [False]
 
 
 def test_da_59_two_runs_give_equal_bytes(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,6 +172,11 @@ class Program:
         """Tell it to end, and wait; its status."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
+
+    def folders(self) -> list[Path]:
+        """The private folders in memory that it holds a lock on."""
+        held = {os.readlink(each) for each in Path(f"/proc/{self.process.pid}/fd").iterdir()}
+        return [Path(folder) for folder in sorted(held) if re.fullmatch("/dev/shm/secrettool-[0-9a-f]+", folder)]
 
     def lines(self) -> list[Mapping[str, Any]]:
         """What it has logged; every line is JSON."""

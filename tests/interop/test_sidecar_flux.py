@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import tarfile
 import threading
@@ -120,14 +119,12 @@ def test_new_artifact_starts_a_pass_and_a_corrupt_one_changes_nothing(place: Pla
 
 
 def test_folder_that_somebody_tidied_away_is_made_again(place: Place, artifacts: Artifacts) -> None:
-    before = set(os.listdir("/dev/shm"))
     config = place.config(flux_source(place))
     artifacts.put(place, "r1", db=secret("db", password=CANARY))
     with place.running(config) as program:
         program.wait_for_pass(result="done")
-        for name in set(os.listdir("/dev/shm")) - before:
-            if (Path("/dev/shm") / name / "deploy" / "db.yaml").exists():
-                shutil.rmtree(f"/dev/shm/{name}")
+        (folder,) = (each for each in program.folders() if (each / "deploy" / "db.yaml").exists())
+        shutil.rmtree(folder)
         place.api.admin.delete("Secret", "db", place.namespace)
         wait_for(lambda: place.value() == CANARY)
 
@@ -145,12 +142,11 @@ def test_archive_that_leads_out_is_refused(place: Place, artifacts: Artifacts, t
 
 
 def test_da_44_nothing_is_left_in_memory_after_the_end(place: Place, artifacts: Artifacts) -> None:
-    before = set(os.listdir("/dev/shm"))
     config = place.config(flux_source(place))
     artifacts.put(place, "r1", db=secret("db", password=CANARY))
     with place.running(config) as program:
         program.wait_for_pass(result="done")
-        mine = [name for name in set(os.listdir("/dev/shm")) - before if name.startswith("secrettool-")]
-        assert mine
+        held = program.folders()
+        assert held
         assert program.end() == Outcome.DONE
-    assert not set(mine) & set(os.listdir("/dev/shm"))
+    assert not any(folder.exists() for folder in held)

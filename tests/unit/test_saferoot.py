@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from secrettool.errors import HookError, InputError, OutputError, UnsafePath
 from secrettool.fs.openat import shown
 from secrettool.fs.saferoot import MAX_LINKS, MAX_PATH, SafeRoot, clean, strip_root
-
-IS_ROOT = os.geteuid() == 0
+from tests.rights import without_rights
 
 
 @pytest.fixture
@@ -214,10 +213,9 @@ def test_da_20_a_device_is_refused() -> None:
         devices.read("null")
 
 
-@pytest.mark.skipif(IS_ROOT, reason="the superuser may read everything")
 def test_read_without_permission_is_refused(folder: Path, root: SafeRoot) -> None:
     (folder / "app/a.env").chmod(0)
-    with pytest.raises(InputError, match="permission denied"):
+    with without_rights(), pytest.raises(InputError, match="permission denied"):
         root.read("app/a.env")
 
 
